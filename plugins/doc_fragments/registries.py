@@ -1,0 +1,319 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # one text for both connections: YAML's anchor carries it from the source to the destination
+    DOCUMENTATION = r"""
+options:
+  source:
+    description: The registry (or folder) that images come from.
+    type: dict
+    suboptions: &endpoint
+      type:
+        description:
+          - V(registry) is any registry that speaks the OCI distribution specification.
+          - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
+        type: str
+        choices: [registry, oci_layout]
+        default: registry
+      url:
+        description:
+          - The registry's address, C(host) or C(host:port). TLS is spoken unless it begins with V(http://).
+          - Required for a registry.
+        type: str
+      path:
+        description:
+          - The folder of an OCI image layout, on the host where the task runs.
+          - Required for an OCI image layout.
+        type: path
+      provider:
+        description:
+          - The product behind the address, which decides on the names that it accepts and a few of its ways.
+          - By default it is recognised by the host's name; what is not recognised is taken for V(generic).
+        type: str
+        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift, quay, swr, zot]
+      username:
+        description: The user's name. Without it, O(source.search_auth_files) applies.
+        type: str
+      password:
+        description: The user's password or access token.
+        type: str
+      identity_token:
+        description: An OAuth2 refresh token, as C(docker login) stores it for some registries.
+        type: str
+      registry_token:
+        description: A bearer token that is sent as it is.
+        type: str
+      auth_file:
+        description: A file in the form of docker's C(config.json) or podman's C(auth.json) that is searched first.
+        type: path
+      search_auth_files:
+        description:
+          - Where no credential is given, search the files that podman and docker write, in podman's order, with their credential helpers.
+          - The file C(.netrc) is never read.
+        type: bool
+        default: true
+      plain_http:
+        description: Speak plain http. Passwords and images can then be read and changed on the way.
+        type: bool
+        default: false
+      validate_certs:
+        description: Check the server's certificate.
+        type: bool
+        default: true
+      ca_path:
+        description: A PEM file with CA certificates that are trusted beside those of the system.
+        type: path
+      client_cert:
+        description: A PEM file with the client's certificate.
+        type: path
+      client_key:
+        description: A PEM file with the key of O(source.client_cert), without a passphrase.
+        type: path
+      certs_dirs:
+        description:
+          - Folders in which a folder named like the registry's C(host:port) may hold C(*.crt), C(*.cert) and C(*.key) files, as docker and
+            podman have them. The first that exists is used.
+        type: list
+        elements: path
+        default: ["~/.config/containers/certs.d", /etc/containers/certs.d, /etc/docker/certs.d]
+      proxy:
+        description: The address of a proxy; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy) hold.
+        type: str
+      no_proxy:
+        description: Hosts that are reached without the proxy, separated by commas; otherwise the variable E(no_proxy) holds.
+        type: str
+      connect_to:
+        description:
+          - Connect to this C(host) or C(host:port) instead, while certificates, tokens and C(Host) headers are those of O(source.url).
+          - Useful before a DNS name is moved to the new registry.
+        type: str
+      connect_timeout:
+        description: Seconds to wait for a connection.
+        type: float
+        default: 10
+      read_timeout:
+        description: Seconds to wait while a connection is silent.
+        type: float
+        default: 60
+      attempts:
+        description: How often a request is sent at the most when it is answered with a passing error, or not at all.
+        type: int
+        default: 5
+      concurrency:
+        description: Requests at the same time, at the most. There are fewer while the registry says that it has too much to do.
+        type: int
+        default: 16
+      requests_per_second:
+        description: Requests a second at the most, over the whole run; V(0) is no limit.
+        type: float
+        default: 0
+      chunk_size:
+        description:
+          - Send blobs in pieces of this many bytes. V(0) sends each blob in one request, which is faster, and changes to pieces by itself
+            where a request is refused as too large.
+        type: int
+        default: 0
+  destination:
+    description: The registry (or folder) that images go to.
+    type: dict
+    suboptions: *endpoint
+requirements:
+  - urllib3 >= 1.26 on the host where the task runs
+notes:
+  - The environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE) are not looked at.
+"""
+
+    RULES = r"""
+options:
+  rules:
+    description:
+      - What goes where. A repository that several rules select goes wherever each of them sends it.
+      - Without this option everything goes, under its own name.
+    type: list
+    elements: dict
+    default: [{}]
+    suboptions:
+      repositories:
+        description: Which repositories.
+        type: dict
+        suboptions: &patterns
+          include:
+            description:
+              - Names, globs (C(*) within a component, C(**) across components, C(?), C([a-z]), C({a,b})), or regular expressions
+                behind C(regex:). Without any, everything.
+              - Where only names are given, the registry is not asked for its catalogue.
+            type: list
+            elements: str
+            default: []
+          exclude:
+            description: Patterns of what is left out, in the same form.
+            type: list
+            elements: str
+            default: []
+      tags:
+        description: Which tags. All that is given has to agree.
+        type: dict
+        suboptions:
+          include:
+            description: Names, globs or regular expressions, as with repositories; also digests.
+            type: list
+            elements: str
+            default: []
+          exclude:
+            description: Patterns of what is left out, in the same form.
+            type: list
+            elements: str
+            default: []
+          semver:
+            description: A range of versions, such as V(>=1.2 <2), V(^1.4), V(~2.1) or V(1.x || 3.x). What is no version is left out.
+            type: str
+          newest:
+            description: Of what is left, only so many of the newest.
+            type: int
+          newest_by:
+            description: What makes a tag new, its version or the date in the image's configuration (two requests more for each tag).
+            type: str
+            choices: [version, date]
+            default: version
+          since:
+            description: Only images made since a date (V(2026-01-31)), a moment, or within an age such as V(90d), V(12h) or V(4w).
+            type: str
+      mapping:
+        description: How repositories are named at the destination. The steps are taken in the order in which they stand here.
+        type: dict
+        suboptions:
+          strip_prefix:
+            description: Components that are dropped where a name begins with them.
+            type: str
+          library:
+            description:
+              - What becomes of Docker Hub's namespace of official images; V(strip) drops C(library/) in front.
+              - V(add) puts it in front of names with one component, as the last step but O(rules[].mapping.join_deep).
+            type: str
+            choices: [keep, strip, add]
+          regex:
+            description: Replacements. A pattern has to match the whole name; each works on the result of the one before.
+            type: list
+            elements: dict
+            suboptions:
+              pattern:
+                description: A regular expression.
+                type: str
+                required: true
+              replacement:
+                description: What the name becomes; groups are written C(\1) or C(\g<name>).
+                type: str
+                required: true
+          flatten:
+            description: How many leading components are dropped; V(-1) drops all but the last one. It counts as Harbor's replication does.
+            type: int
+          prefix:
+            description: Components that are put in front.
+            type: str
+          join_deep:
+            description:
+              - A separator, such as V(-), by which surplus components are joined where the destination takes fewer of them. Without it,
+                such a name is an error.
+            type: str
+          max_components:
+            description: How many components the destination takes, where that is not known of the product.
+            type: int
+  only_repositories:
+    description:
+      - Of what the rules select, only these repositories of the source. With it several hosts share one migration, see the filter
+        P(registryops.migration.shard#filter).
+    type: list
+    elements: str
+  platforms:
+    description:
+      - Of images for several platforms, these, such as V(linux/amd64) or V(linux/arm/v7). O(platform_index) says what becomes of the index.
+      - Images for one platform only are always taken.
+    type: list
+    elements: str
+    default: []
+  platform_index:
+    description:
+      - V(whole) keeps indexes complete, so O(platforms) has no effect on them.
+      - V(subset) writes a new index with the chosen platforms; its digest differs from the source's, and signatures of the index no
+        longer hold.
+      - V(sparse) keeps the index to the letter but leaves the other platforms out; not every registry accepts that.
+    type: str
+    choices: [whole, subset, sparse]
+    default: whole
+  referrers:
+    description: Signatures, attestations, SBOMs and whatever else refers to an image go with it, also where tags are selected.
+    type: bool
+    default: true
+  foreign_layers:
+    description:
+      - Layers that are distributed from somewhere else (old Windows base layers). V(skip) leaves their bytes where they are.
+      - V(copy) copies them where the source has them.
+    type: str
+    choices: [skip, copy]
+    default: skip
+  workers:
+    description: Threads.
+    type: int
+    default: 16
+  state_dir:
+    description:
+      - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.
+      - By default a folder for this pair of registries under E(XDG_STATE_HOME), or C(~/.local/state).
+    type: path
+"""
+
+    ATTRIBUTES = r"""
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+"""
+
+    INFO = r"""
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details:
+      - This action does not modify the state of a registry.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: N/A
+    details:
+      - This action does not modify the state of a registry.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - This action does not modify the state of a registry.
+"""
+
+    DIFF = r"""
+attributes:
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+"""
+
+    NO_DIFF = r"""
+attributes:
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+"""
+
+    ACTIONGROUP = r"""
+attributes:
+  action_group:
+    description: Use C(group/registryops.migration.registry) in C(module_defaults) to set the connections for this module.
+    support: full
+    membership: [registryops.migration.registry]
+"""

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""The blob plan of a run: every unique blob moves once, every other repository that needs it gets it mounted.
+
+Whoever needs a blob that is already on its way waits for it; if that way fails, one of those who wait takes over, with its own
+source repository.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
+
+if t.TYPE_CHECKING:
+    import threading
+
+#: what a waiter is told: None when the blob is there, else why it is not
+Done = t.Callable[[t.Optional[MigrationError]], None]
+
+#: blobs whose holder is remembered; forgetting one costs an upload of what is there, at the most
+REMEMBERED = 200_000
+MOUNT = (1, 0)
+_TRANSFER = 3
+
+
+@dataclasses.dataclass
+class Need:
+    """A repository of the destination that needs a blob, and where to get it."""
+
+    repository: str
+    source_repository: str
+    descriptor: Descriptor
+    fresh: bool
+    waiters: list[Done]
+
+
+@dataclasses.dataclass
+class Totals:
+    """What moved: `bytes` between the stores; `present` blobs were found at the destination."""
+
+    bytes: int = 0
+    uploaded: int = 0
+    mounted: int = 0
+    present: int = 0
+
+
+class BlobPlan:
+    """Decides, for each need of a blob, between waiting, mounting and moving. All its state is guarded by the engine's lock."""
+
+    def __init__(self, source: Store, destination: Store, ledger: Ledger, scheduler: Scheduler, lock: threading.RLock) -> None:
+        self._source = source
+        self._destination = destination
+        self._ledger = ledger
+        self._scheduler = scheduler
+        self._lock = lock
+        self._holders: collections.OrderedDict[str, str] = collections.OrderedDict()
+        self._moving: dict[str, collections.deque[Need]] = {}
+        self.totals = Totals()
+
+    def need(self, need: Need) -> None:
+        """Have the blob brought into the repository; its waiters are told in the end. To be called once per repository and blob."""
+        digest = need.descriptor.digest
+        with self._lock:
+            if digest in self._moving:
+                self._moving[digest].append(need)
+                return
+            holder = self._holders.get(digest, "")
+            if holder:
+                self._mount(need, holder)
+            else:
+                self._moving[digest] = collections.deque()
+                self._move(need)
+
+    def _mount(self, need: Need, holder: str) -> None:
+        self._scheduler.submit(MOUNT, lambda: self._receive(need, holder))
+
+    def _move(self, need: Need) -> None:
+        # the largest first: a long one that starts last keeps everybody waiting
+        self._scheduler.submit((_TRANSFER, -need.descriptor.size), lambda: self._receive(need, ""))
+
+    def _receive(self, need: Need, holder: str) -> None:
+        digest = need.descriptor.digest
+        known = holder or (self._ledger.holder(digest) if self._destination.mounts else "")
+        try:
+            received = self._destination.receive_blob(
+                need.repository,
+                need.descriptor,
+                lambda: open_source(self._source, need),
+                holder=known if known != need.repository else "",
+                fresh=need.fresh,
+            )
+        except MigrationError as error:
+            self._settle(need, holder, error)
+        else:
+            self._count(received)
+            self._settle(need, holder, None)
+
+    def _count(self, received: Received) -> None:
+        with self._lock:
+            self.totals.bytes += received.size
+            self.totals.uploaded += received.how == "uploaded"
+            self.totals.mounted += received.how == "mounted"
+            self.totals.present += received.how == "present"
+
+    def _settle(self, need: Need, holder: str, error: MigrationError | None) -> None:
+        digest = need.descriptor.digest
+        with self._lock:
+            if not holder:
+                waiting = self._moving.pop(digest)
+                if error is None:
+                    self._remember(digest, need.repository)
+                    for other in waiting:
+                        self._mount(other, need.repository)
+                elif waiting:
+                    following = waiting.popleft()
+                    self._moving[digest] = waiting
+                    self._move(following)
+            for waiter in need.waiters:
+                waiter(error)
+
+    def _remember(self, digest: str, repository: str) -> None:
+        self._holders[digest] = repository
+        if len(self._holders) > REMEMBERED:
+            self._holders.popitem(last=False)
+
+
+def open_source(source: Store, need: Need) -> BlobSource:
+    """The blob at the source."""
+    return source.open_blob(need.source_repository, need.descriptor)

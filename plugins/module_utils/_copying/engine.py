@@ -1,0 +1,449 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""The engine: carries out a plan.
+
+For each tag: its manifest is read (children too), its blobs are brought into the repository, then its children are put, then it
+is put itself, under its tag last. So a tag never points at something incomplete. All steps of all tags are tasks of one
+scheduler; a step is submitted when the last thing that it waits for is there.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import threading
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Need, open_source
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import chosen_children, fallback_index
+from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    ManifestBlobUnknown,
+    MigrationError,
+    SourceMoved,
+    TagConflict,
+    TagImmutable,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, subset_index
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+
+#: tags that are under way at the same time, and the bytes of their manifests: what bounds the engine's memory
+OPEN_TAGS = 1000
+OPEN_BYTES = 32 << 20
+#: an index inside an index inside ... is hostile long before this
+MOST_NESTING = 16
+_PUT, _FETCH_CHILD, _FETCH = (0, 0), (2, 0), (2, 1)
+
+Done = t.Callable[[t.Optional[MigrationError]], None]
+
+
+@dataclasses.dataclass
+class _Content:
+    """A manifest on its way into a repository: what it still waits for, and who waits for it."""
+
+    unmet: int = 0
+    size: int = 0
+    settled: bool = False
+    error: MigrationError | None = None
+    waiters: list[Done] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class _Repository:
+    """A repository of the destination while tags of it are under way: its `users` are these, and the reader of the plan."""
+
+    name: str
+    fresh: bool
+    blobs: dict[str, _Content] = dataclasses.field(default_factory=dict)
+    children: dict[str, _Content] = dataclasses.field(default_factory=dict)
+    roots: dict[str, _Content] = dataclasses.field(default_factory=dict)
+    ready: dict[str, list[_Job]] = dataclasses.field(default_factory=dict)
+    brought: list[tuple[str, str, int]] = dataclasses.field(default_factory=list)
+    users: int = 0
+
+
+@dataclasses.dataclass
+class _Job:
+    """One row of the plan under way."""
+
+    row: PlanRow
+    repository: _Repository
+    manifest: Manifest | None = None
+    source_digest: str = ""
+    size: int = 0
+
+
+class Progress(t.Protocol):
+    """Who wants to know how far a run is."""
+
+    def finished(self, row: TagRow) -> None:
+        """A tag is done, one way or another."""
+
+
+class Engine:
+    """Carries out plans from one store to another."""
+
+    def __init__(self, source: Store, destination: Store, policy: Policy, ledger: Ledger, progress: Progress, pinned: bool = False) -> None:
+        self._source = source
+        self._destination = destination
+        self._policy = policy
+        self._ledger = ledger
+        self._progress = progress
+        self._pinned = pinned
+        self._lock = threading.RLock()
+        self._window = threading.Condition(self._lock)
+        self._open_tags = 0
+        self._open_bytes = 0
+        self._scheduler = Scheduler(policy.workers)
+        self._blobs = BlobPlan(source, destination, ledger, self._scheduler, self._lock)
+        self._repositories: dict[str, _Repository] = {}
+        self._subject_locks: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
+        self._reading: _Repository | None = None
+        self._aborted = False
+        #: rows that failed
+        self.failed: list[PlanRow] = []
+        self.totals = self._blobs.totals
+
+    def run(self, rows: t.Iterable[PlanRow]) -> bool:
+        """Carry the rows out that move something; False if it stopped before the end because of the error policy."""
+        try:
+            for row in rows:
+                if row.action in MOVING and not self._start(row):
+                    break
+            self._read_on(None)
+            self._scheduler.wait()
+        finally:
+            self._scheduler.close()
+        return not self._aborted
+
+    # -- the window
+    def _start(self, row: PlanRow) -> bool:
+        with self._window:
+            while not self._aborted and (self._open_tags >= OPEN_TAGS or (self._open_tags and self._open_bytes >= OPEN_BYTES)):
+                # the scheduler's own errors end the wait below, so this one looks up now and then
+                self._window.wait(0.5)
+                self._scheduler.check()
+            if self._aborted:
+                return False
+            self._open_tags += 1
+            repository = self._repositories.setdefault(row.repository, _Repository(row.repository, row.fresh))
+            repository.users += 1
+            self._read_on(repository)
+        job = _Job(row, repository)
+        self._scheduler.submit(_FETCH, lambda: self._attempt(job, self._fetch))
+        return True
+
+    def _read_on(self, repository: _Repository | None) -> None:
+        """The plan is being read in this repository now: what is known of it is kept until its last row has been read."""
+        with self._lock:
+            before, self._reading = self._reading, repository
+            if repository is before:
+                return
+            if repository is not None:
+                repository.users += 1
+            if before is not None:
+                self._leave(before)
+
+    def _leave(self, repository: _Repository) -> None:
+        repository.users -= 1
+        if not repository.users:
+            del self._repositories[repository.name]
+
+    def _attempt(self, job: _Job, step: t.Callable[[_Job], None]) -> None:
+        """Run a step of a job; an error that it raises is the end of the job."""
+        try:
+            step(job)
+        except MigrationError as error:
+            self._end(job, error)
+
+    # -- manifests
+    def _fetch(self, job: _Job) -> None:
+        row = job.row
+        manifest = self._source.manifest(row.source_repository, row.source_reference)
+        job.source_digest = manifest.digest
+        if row.digest and manifest.digest != row.digest and self._pinned:
+            raise SourceMoved(
+                f"had the digest {row.digest} when the plan was made, and has {manifest.digest} now.",
+                subject=f"{self._source.name}/{row.source_repository}:{row.source_tag}",
+                hint="Make the plan anew.",
+            )
+        if self._pinned and self._is_there(row, manifest):
+            self._end(job, None, "unchanged")
+            return
+        if self._policy.makes_subsets and manifest.kind == "index":
+            manifest = subset_index(manifest, self._policy.platforms)
+        job.manifest = manifest
+        with self._lock:
+            self._open_bytes += manifest.size
+            contents = job.repository.roots
+            content = contents.get(manifest.digest)
+            first = content is None or content.error is not None
+            if content is None or first:
+                content = contents[manifest.digest] = _Content()
+            filled = content
+            self._wait_for(filled, lambda error: self._ready(job, filled, error))
+            if first:
+                self._fill(content, manifest, job, 0)
+
+    def _is_there(self, row: PlanRow, manifest: Manifest) -> bool:
+        """Whether a row of a saved plan has been carried out already; TagConflict if the destination is not what it was made for."""
+        found = self._destination.resolve(row.repository, row.key)
+        digest = found.digest if found else ""
+        if row.tag and digest not in (row.existing, manifest.digest):
+            raise TagConflict(
+                "has been changed at the destination since the plan was made.",
+                subject=f"{self._destination.name}/{row.repository}:{row.tag}",
+                hint="Make the plan anew.",
+            )
+        return digest == manifest.digest
+
+    def _wait_for(self, content: _Content, done: Done) -> None:
+        """Have `done` called when the content is settled, at once if it is already. The lock is held."""
+        if content.settled:
+            done(content.error)
+        else:
+            content.waiters.append(done)
+
+    def _settle(self, content: _Content, error: MigrationError | None) -> None:
+        with self._lock:
+            content.settled, content.error = True, error
+            waiters, content.waiters = content.waiters, []
+            for done in waiters:
+                done(error)
+
+    def _fill(self, content: _Content, manifest: Manifest, job: _Job, depth: int, then: t.Callable[[], None] | None = None) -> None:
+        """Bring everything that a manifest names into the repository; then settle it, or do what is to be done before. Lock held."""
+        blobs = [blob for blob in manifest.blobs if not (blob.is_foreign and self._policy.foreign_layers == "skip")]
+        children = chosen_children(manifest, self._policy)
+        # one more than there are, so that the last of them cannot be met before all are asked for
+        content.unmet = len(blobs) + len(children) + 1
+        content.size = manifest.size + sum(max(0, blob.size) for blob in blobs)
+        first_error: list[MigrationError] = []
+
+        def met(error: MigrationError | None) -> None:
+            if error is not None:
+                first_error.append(error)
+            content.unmet -= 1
+            if content.unmet:
+                return
+            content.size += sum(job.repository.children[child.digest].size for child in children if child.digest in job.repository.children)
+            if first_error:
+                self._settle(content, first_error[0])
+            elif then is not None:
+                then()
+            else:
+                self._settle(content, None)
+
+        for blob in blobs:
+            self._need_blob(job, blob, met)
+        for child in children:
+            self._need_child(job, child, met, depth + 1)
+        met(None)
+
+    def _need_blob(self, job: _Job, blob: Descriptor, met: Done) -> None:
+        repository = job.repository
+        content = repository.blobs.get(blob.digest)
+        if content is not None and not (content.settled and content.error is not None):
+            self._wait_for(content, met)
+            return
+        fresh_content = repository.blobs[blob.digest] = _Content(waiters=[met])
+
+        def arrived(error: MigrationError | None) -> None:
+            if error is None:
+                repository.brought.append((blob.digest, repository.name, blob.size))
+            self._settle(fresh_content, error)
+
+        self._blobs.need(Need(repository.name, job.row.source_repository, blob, repository.fresh, [arrived]))
+
+    def _need_child(self, job: _Job, child: Descriptor, met: Done, depth: int) -> None:
+        children = job.repository.children
+        content = children.get(child.digest)
+        if content is not None and not (content.settled and content.error is not None):
+            self._wait_for(content, met)
+            return
+        content = children[child.digest] = _Content(waiters=[met])
+        self._scheduler.submit(_FETCH_CHILD, lambda: self._fetch_child(job, child, content, depth))
+
+    def _fetch_child(self, job: _Job, child: Descriptor, content: _Content, depth: int) -> None:
+        try:
+            if depth > MOST_NESTING:
+                raise MigrationError("its indexes are nested too deep.", subject=child.digest, hint="Leave it out.")
+            manifest = self._source.manifest(job.row.source_repository, child.digest)
+        except MigrationError as error:
+            self._settle(content, error)
+            return
+
+        def put() -> None:
+            self._scheduler.submit(_PUT, lambda: self._put_child(job, manifest, content))
+
+        with self._lock:
+            self._fill(content, manifest, job, depth, put)
+
+    def _put_child(self, job: _Job, manifest: Manifest, content: _Content) -> None:
+        try:
+            self._put(job, manifest, ())
+        except MigrationError as error:
+            self._settle(content, error)
+        else:
+            self._settle(content, None)
+
+    # -- putting
+    def _ready(self, job: _Job, content: _Content, error: MigrationError | None) -> None:
+        """All that a tag's manifest names is there (or will never be). The lock is held."""
+        job.size = content.size
+        if error is not None:
+            self._scheduler.submit(_PUT, lambda: self._end(job, error))
+            return
+        assert job.manifest is not None  # noqa: S101 - set before anything was waited for
+        ready = job.repository.ready
+        waiting = ready.get(job.manifest.digest)
+        if waiting is None:
+            # those of the same digest that become ready before this task runs are put with it
+            ready[job.manifest.digest] = [job]
+            digest = job.manifest.digest
+            self._scheduler.submit(_PUT, lambda: self._put_ready(job.repository, digest))
+        else:
+            waiting.append(job)
+
+    def _put_ready(self, repository: _Repository, digest: str) -> None:
+        with self._lock:
+            jobs = repository.ready.pop(digest)
+        try:
+            for job in jobs:
+                if job.row.existing and self._policy.backup_tag and job.row.tag:
+                    self._back_up(job.row)
+            manifest = jobs[0].manifest
+            assert manifest is not None  # noqa: S101 - a job is ready only with its manifest
+            self._put_tags(jobs, manifest)
+        except MigrationError as error:
+            if len(jobs) == 1:
+                self._end(jobs[0], error)
+                return
+            # one of several tags may be to blame: each for itself then
+            for job in jobs:
+                self._attempt(job, self._put_alone)
+            return
+        for job in jobs:
+            self._attempt(job, self._finish)
+
+    def _put_alone(self, job: _Job) -> None:
+        assert job.manifest is not None  # noqa: S101 - a job is ready only with its manifest
+        self._put_tags([job], job.manifest)
+        self._finish(job)
+
+    def _put_tags(self, jobs: list[_Job], manifest: Manifest) -> None:
+        tags = [job.row.tag for job in jobs if job.row.tag]
+        try:
+            self._put(jobs[0], manifest, tags)
+        except TagImmutable:
+            for tag in tags:
+                found = self._destination.resolve(jobs[0].row.repository, tag)
+                if found is None or found.digest != manifest.digest:
+                    raise
+            # an immutable tag that has this digest already is what was wanted
+
+    def _put(self, job: _Job, manifest: Manifest, tags: t.Sequence[str]) -> None:
+        """Put a manifest; if the destination misses parts of it all the same, send those again without shortcuts, once."""
+        row = job.row
+        try:
+            answer = self._destination.put_manifest(row.repository, manifest, tags)
+        except ManifestBlobUnknown as error:
+            self._repair(job, manifest, set(error.digests))
+            answer = self._destination.put_manifest(row.repository, manifest, tags)
+        is_referrer = manifest.subject is not None and not row.tag and manifest is job.manifest
+        if is_referrer and manifest.subject is not None and not answer.subject_kept and self._policy.referrers:
+            # the registry does not keep track of referrers: then the client has to (distribution-spec "Referrers Tag Schema")
+            with self._lock:
+                subject_lock = self._subject_locks[f"{row.repository}@{manifest.subject.digest}"]
+            with subject_lock:
+                existing = fallback_index(self._destination, row.repository, manifest.subject.digest)
+                add_to_fallback(self._destination, row.repository, manifest, existing)
+
+    def _repair(self, job: _Job, manifest: Manifest, named: set[str]) -> None:
+        row = job.row
+        for blob in manifest.blobs:
+            if blob.is_foreign and self._policy.foreign_layers == "skip":
+                continue
+            if not named or blob.digest in named:
+                need = Need(row.repository, row.source_repository, blob, False, [])
+                received = self._destination.receive_blob(
+                    row.repository, blob, functools.partial(open_source, self._source, need), anew=True
+                )
+                with self._lock:
+                    self.totals.bytes += received.size
+                    self.totals.uploaded += 1
+        for child in chosen_children(manifest, self._policy):
+            if not named or child.digest in named:
+                self._put(job, self._source.manifest(row.source_repository, child.digest), ())
+
+    def _back_up(self, row: PlanRow) -> None:
+        """Give the manifest that is about to lose its tag another one."""
+        tag = self._policy.backup_tag.format(tag=row.tag, digest=row.existing.partition(":")[2][:12])[:128]
+        self._destination.put_manifest(row.repository, self._destination.manifest(row.repository, row.existing), [tag])
+
+    # -- after the tag
+    def _finish(self, job: _Job) -> None:
+        assert job.manifest is not None  # noqa: S101 - a job is put only with its manifest
+        if self._policy.referrers:
+            self._copy_referrers(job, job.manifest)
+        self._end(job, None)
+
+    def _copy_referrers(self, job: _Job, manifest: Manifest) -> None:
+        """Start copying what refers to an image and its children; each is a row of its own."""
+        row = job.row
+        for digest in [job.source_digest, *(child.digest for child in chosen_children(manifest, self._policy))]:
+            for referrer in self._source.referrers(row.source_repository, digest) or ():
+                with self._lock:
+                    known = referrer.digest in job.repository.roots or referrer.digest in job.repository.children
+                if not known:
+                    self._start_referrer(job, referrer, digest)
+
+    def _start_referrer(self, job: _Job, referrer: Descriptor, subject: str) -> None:
+        row = dataclasses.replace(
+            job.row, source_tag="", tag="", digest=referrer.digest, existing="", media_type=referrer.media_type, note=f"refers to {subject}"
+        )
+        with self._lock:
+            if self._aborted:
+                return
+            self._open_tags += 1
+            job.repository.users += 1
+        follower = _Job(row, job.repository)
+        self._scheduler.submit(_FETCH, lambda: self._attempt(follower, self._fetch))
+
+    def _end(self, job: _Job, error: MigrationError | None, state: str = "copied") -> None:
+        row, repository = job.row, job.repository
+        with self._lock:
+            brought, repository.brought = repository.brought, []
+        finished = TagRow(
+            repository=row.repository,
+            tag=row.key,
+            source_repository=row.source_repository,
+            source_tag=row.source_reference,
+            action=row.action,
+            state="failed" if error else state,
+            source_digest=job.source_digest or row.digest,
+            digest=job.manifest.digest if job.manifest else "",
+            media_type=job.manifest.media_type if job.manifest else row.media_type,
+            size=job.size,
+            error=error,
+        )
+        self._ledger.record([finished], brought)
+        self._progress.finished(finished)
+        with self._window:
+            self._open_tags -= 1
+            self._open_bytes -= job.manifest.size if job.manifest else 0
+            self._leave(repository)
+            if error is not None:
+                self.failed.append(row)
+            if error is not None and self._policy.on_error == "abort" and not self._aborted:
+                self._aborted = True
+                self._scheduler.drop()
+            self._window.notify()

@@ -1,0 +1,261 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""The ledger: what has been copied, in SQLite, beside the run. The destination itself is the state; a lost ledger costs time only.
+
+One row for each tag and each blob of a destination, one transaction for each finished tag. Reports, resumed runs and re-runs
+read it. A folder belongs to one run at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+import time
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, StateError
+
+SCHEMA = 1
+LEDGER_FILE = "ledger.sqlite3"
+_LOCK_FILE = "lock"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, started REAL NOT NULL, ended REAL,
+    source TEXT NOT NULL, destination TEXT NOT NULL, outcome TEXT, summary TEXT
+);
+CREATE TABLE IF NOT EXISTS tags (
+    destination TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+    source TEXT NOT NULL, source_repository TEXT NOT NULL, source_tag TEXT NOT NULL,
+    source_digest TEXT, digest TEXT, media_type TEXT, action TEXT NOT NULL, state TEXT NOT NULL,
+    size INTEGER NOT NULL DEFAULT 0, kind TEXT, message TEXT, hint TEXT, run INTEGER NOT NULL, finished REAL NOT NULL,
+    PRIMARY KEY (destination, repository, tag)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tags_by_run ON tags (run, state);
+CREATE TABLE IF NOT EXISTS blobs (
+    destination TEXT NOT NULL, digest TEXT NOT NULL, repository TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (destination, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, features TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verifications (
+    id INTEGER PRIMARY KEY, finished REAL NOT NULL, source TEXT NOT NULL, destination TEXT NOT NULL, mode TEXT NOT NULL,
+    checked INTEGER NOT NULL, equal INTEGER NOT NULL, summary TEXT NOT NULL
+);
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TagRow:
+    """What became of one tag (or, with an empty tag's place taken by a digest, of one untagged manifest).
+
+    `state`: copied, unchanged, kept, conflict, unsupported, failed or not_attempted. `size`: bytes of the image, all its manifests and blobs.
+    """
+
+    repository: str
+    tag: str
+    source_repository: str
+    source_tag: str
+    action: str
+    state: str
+    source_digest: str = ""
+    digest: str = ""
+    media_type: str = ""
+    size: int = 0
+    error: t.Optional[MigrationError] = None
+
+
+class Ledger:
+    """An open ledger. Threads share it; other processes are kept out until it is closed."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.abspath(os.path.expanduser(folder))
+        self.path = os.path.join(self.folder, LEDGER_FILE)
+        self._lock = threading.Lock()
+        self._run = 0
+        self._source = ""
+        self._destination = ""
+        self._lock_file = self._take_lock()
+        try:
+            self._database = self._open()
+        except BaseException:
+            self._lock_file.close()
+            raise
+
+    def _take_lock(self) -> t.IO[str]:
+        hint = "Choose another state_dir, or mend its permissions."
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            lock_file = open(os.path.join(self.folder, _LOCK_FILE), "a")  # noqa: SIM115 - held until close()
+        except OSError as error:
+            raise StateError(f"the state folder cannot be used: {error.strerror}.", subject=self.folder, hint=hint) from error
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock_file.close()
+            raise StateError(
+                "another run uses this state folder.", subject=self.folder, hint="Wait for it to end, or give this run its own state_dir."
+            ) from error
+        return lock_file
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            database = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            try:
+                version = database.execute("PRAGMA user_version").fetchone()[0]
+                if version > SCHEMA:
+                    raise StateError(
+                        f"the ledger was written by a newer version (schema {version}).",
+                        subject=self.path,
+                        hint="Use that version, or another state_dir.",
+                    )
+                database.execute("PRAGMA journal_mode = WAL")
+                # a crash of the machine may lose the last tags: they are then found at the destination
+                database.execute("PRAGMA synchronous = NORMAL")
+                database.executescript(_TABLES)
+                database.execute(f"PRAGMA user_version = {SCHEMA}")
+            except BaseException:
+                database.close()
+                raise
+            return database
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the ledger cannot be used: {error}.",
+                subject=self.path,
+                hint="Look at free space and permissions; if the file is broken, remove it: the next run only takes longer.",
+            ) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> t.Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._database
+                except BaseException:
+                    self._database.execute("ROLLBACK")
+                    raise
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StateError(
+                    f"the ledger cannot be written: {error}.", subject=self.path, hint="Look at free space and permissions, and run again."
+                ) from error
+
+    def _query(self, statement: str, parameters: t.Sequence[t.Any] = ()) -> list[t.Any]:
+        with self._lock:
+            try:
+                return self._database.execute(statement, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise StateError(
+                    f"the ledger cannot be read: {error}.", subject=self.path, hint="Remove it: the next run only takes longer."
+                ) from error
+
+    # -- runs
+    def start(self, source: str, destination: str, purpose: str = "copy") -> int:
+        """Begin a run between two stores, named as they name themselves; returns its number. `purpose`: copy or verify."""
+        self._source, self._destination = source, destination
+        with self._transaction() as database:
+            cursor = database.execute(
+                "INSERT INTO runs (purpose, started, source, destination) VALUES (?, ?, ?, ?)",
+                (purpose, time.time(), source, destination),
+            )
+            self._run = cursor.lastrowid or 0
+        return self._run
+
+    def finish(self, outcome: str, summary: t.Mapping[str, t.Any]) -> None:
+        """End the run: `outcome` is ok, failed or aborted, `summary` the counts."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE runs SET ended = ?, outcome = ?, summary = ? WHERE id = ?",
+                (time.time(), outcome, json.dumps(summary), self._run),
+            )
+
+    def record(self, rows: t.Iterable[TagRow], blobs: t.Iterable[tuple[str, str, int]] = ()) -> None:
+        """Write down tags that are finished, with the blobs (digest, repository, size) that they brought, in one transaction."""
+        now = time.time()
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO tags (destination, repository, tag, source, source_repository, source_tag, source_digest,"
+                " digest, media_type, action, state, size, kind, message, hint, run, finished)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [self._values(row, now) for row in rows],
+            )
+            database.executemany(
+                "INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)",
+                [(self._destination, digest, repository, size) for digest, repository, size in blobs],
+            )
+
+    def _values(self, row: TagRow, now: float) -> tuple[t.Any, ...]:
+        error = row.error
+        return (
+            self._destination,
+            row.repository,
+            row.tag,
+            self._source,
+            row.source_repository,
+            row.source_tag,
+            row.source_digest,
+            row.digest,
+            row.media_type,
+            row.action,
+            row.state,
+            row.size,
+            error.kind if error else None,
+            str(error.message) if error else None,
+            error.hint if error else None,
+            self._run,
+            now,
+        )
+
+    # -- what is known
+    def holder(self, digest: str) -> str:
+        """A repository of the destination that has had the blob; empty if none is known."""
+        rows = self._query("SELECT repository FROM blobs WHERE destination = ? AND digest = ?", (self._destination, digest))
+        return str(rows[0][0]) if rows else ""
+
+    def copied_digest(self, repository: str, tag: str) -> tuple[str, str] | None:
+        """The source's and the destination's digest of a tag as they were when it was last copied or found unchanged."""
+        rows = self._query(
+            "SELECT source_digest, digest FROM tags WHERE destination = ? AND repository = ? AND tag = ? AND source = ?"
+            " AND state IN ('copied', 'unchanged')",
+            (self._destination, repository, tag, self._source),
+        )
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def features(self, host: str) -> dict[str, t.Any]:
+        """What earlier runs have learnt about a host."""
+        rows = self._query("SELECT features FROM hosts WHERE host = ?", (host,))
+        if not rows:
+            return {}
+        try:
+            known = json.loads(rows[0][0])
+        except ValueError:
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def learn(self, host: str, features: t.Mapping[str, t.Any]) -> None:
+        """Remember what a host can do."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO hosts (host, features) VALUES (?, ?)", (host, json.dumps(features)))
+
+    def verified(self, source: str, destination: str, mode: str, checked: int, equal: int, summary: t.Mapping[str, t.Any]) -> None:
+        """Write down what a verification found."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO verifications (finished, source, destination, mode, checked, equal, summary) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (time.time(), source, destination, mode, checked, equal, json.dumps(summary)),
+            )
+
+    def close(self) -> None:
+        """Leave one complete file behind, and let other processes in."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.close()
+        self._lock_file.close()

@@ -1,0 +1,462 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""From rules to a plan: lists both sides, finds out what differs, and finds collisions before a byte moves.
+
+Requests (per tag): a tag that the destination's list does not have needs none; any other one HEAD on each side.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import datetime
+import functools
+import json
+import threading
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
+from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, Action, PlanRow, PlanWriter, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
+    missing_tags,
+    needs_catalog,
+    needs_dates,
+    parse_moment,
+    select_repositories,
+    select_tags,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AuthenticationFailed,
+    InvalidName,
+    InvalidOption,
+    InvalidReference,
+    ManifestUnknown,
+    MigrationError,
+    RepositoryUnknown,
+    StateError,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, subject_of_tag, subset_index
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+
+#: tags that one task resolves in turn: small, so that a single large repository keeps all workers busy
+CHUNK = 10
+_LIST, _RESOLVE = (1, 0), (0, 0)
+_CONFIG_LIMIT = 8 << 20
+
+
+@dataclasses.dataclass
+class Target:
+    """A source repository, where it goes, and the rules that send it there."""
+
+    source: str
+    destination: str
+    rules: list[Rule]
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Something that cannot be planned; `repository` and `tag` are the source's, `tag` may be empty."""
+
+    repository: str
+    tag: str
+    error: MigrationError
+
+
+@dataclasses.dataclass
+class _Listing:
+    """One target while it is being planned."""
+
+    target: Target
+    tags: list[str]
+    selected: list[str]
+    existing: frozenset[str]
+    fresh: bool
+    unfinished: int = 0
+    digests: dict[str, str] = dataclasses.field(default_factory=dict)
+    indexes: set[str] = dataclasses.field(default_factory=set)
+
+
+class Planner:
+    """Makes the plan of one run."""
+
+    def __init__(self, source: Store, destination: Store, rules: t.Sequence[Rule], policy: Policy, ledger: Ledger | None = None) -> None:
+        self._source = source
+        self._destination = destination
+        self._rules = rules
+        self._policy = policy
+        self._ledger = ledger
+        self._now = datetime.datetime.now(datetime.timezone.utc)
+        self._lock = threading.Lock()
+        self.failures: list[Failure] = []
+        self.repositories = 0
+
+    def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
+        with self._lock:
+            self.failures.append(Failure(repository, tag, error))
+
+    # -- repositories
+    def targets(self) -> list[Target]:
+        """Which repositories go where.
+
+        Raises InvalidName or NameCollision where the rules cannot be carried out as a whole.
+        """
+        found: dict[tuple[str, str], Target] = {}
+        refused: list[InvalidName] = []
+        catalogue = self._catalogue() if any(needs_catalog(rule.repositories) for rule in self._rules) else None
+        for rule in self._rules:
+            for name in self._names(rule, catalogue):
+                try:
+                    mapped = rule.mapping.map_repository(name, self._destination.profile)
+                except InvalidName as error:
+                    refused.append(error)
+                    continue
+                found.setdefault((name, mapped), Target(name, mapped, [])).rules.append(rule)
+        if refused:
+            raise _all_in_one(refused)
+        targets = list(found.values())
+        self._check_self_copy(targets)
+        self._check_collisions(targets)
+        only = self._policy.only
+        chosen = targets if only is None else [target for target in targets if target.source in only]
+        self.repositories = len(chosen)
+        return chosen
+
+    def _catalogue(self) -> list[str]:
+        names = []
+        for name in self._source.repositories():
+            try:
+                names.append(check_repository(name))
+            except InvalidReference as error:
+                # a name that cannot exist is the registry's fault; the others are copied all the same
+                self._fail(error.subject, "", error)
+        return names
+
+    def _names(self, rule: Rule, catalogue: list[str] | None) -> list[str]:
+        if catalogue is None or not needs_catalog(rule.repositories):
+            return [name for name in rule.repositories.include.names if rule.repositories.match(name)]
+        selected = select_repositories(catalogue, rule.repositories)
+        # what is asked for by name may exist without being listed: asking for its tags tells
+        return [*selected.names, *selected.missing]
+
+    def _check_self_copy(self, targets: list[Target]) -> None:
+        if self._source.name == self._destination.name:
+            same = [target.source for target in targets if target.source == target.destination]
+            if same:
+                raise InvalidOption(
+                    f"is the source as well, and {same[0]} would be copied onto itself.",
+                    subject=f"destination {self._destination.name}",
+                    hint="Give another destination, or a mapping.",
+                )
+
+    def _check_collisions(self, targets: list[Target]) -> None:
+        profile = self._destination.profile
+        shared = find_collisions(("", target.source, target.destination) for target in targets)
+        for destination in sorted({target.destination for target in targets} if profile.folds_tag_case else shared):
+            tags = []
+            for target in targets:
+                if target.destination == destination:
+                    try:
+                        selected = self._select(target, self._source.tags(target.source))
+                    except RepositoryUnknown:
+                        continue
+                    tags += [(self._source.name, target.source, destination, tag) for tag in selected]
+            check_tag_collisions(tags, profile)
+
+    # -- tags
+    def plan(self, writer: PlanWriter) -> None:
+        """Write the plan of all targets. What cannot be planned is in `failures` afterwards."""
+        targets = self.targets()
+        self._source.expect([target.source for target in targets])
+        self._destination.expect([target.destination for target in targets])
+        scheduler = Scheduler(self._policy.workers)
+        try:
+            for target in targets:
+                scheduler.submit(_LIST, functools.partial(self._list, target, scheduler, writer))
+            scheduler.wait()
+        finally:
+            scheduler.close()
+
+    def _select(self, target: Target, tags: list[str]) -> list[str]:
+        chosen: dict[str, None] = {}
+        for rule in target.rules:
+            created = self._dates(target.source, tags, rule) if needs_dates(rule.tags) else None
+            chosen.update(dict.fromkeys(select_tags(tags, rule.tags, created, self._now)))
+        return list(chosen)
+
+    def _list(self, target: Target, scheduler: Scheduler, writer: PlanWriter) -> None:
+        try:
+            listing = self._make_listing(target)
+        except (AuthenticationFailed, StateError):
+            # what fails for one fails for all: the run ends here
+            raise
+        except MigrationError as error:
+            self._fail(target.source, "", error)
+            return
+        followers = self._followers(listing)
+        rows, unresolved = [], []
+        for tag in listing.selected:
+            if is_digest(tag) or tag in listing.existing or followers:
+                unresolved.append(tag)
+            else:
+                rows.append(make_row((target.source, tag), (target.destination, tag), "copy", fresh=listing.fresh))
+        if rows:
+            writer.add(rows)
+        chunks = [unresolved[start : start + CHUNK] for start in range(0, len(unresolved), CHUNK)]
+        listing.unfinished = len(chunks)
+        for chunk in chunks:
+            scheduler.submit(_RESOLVE, functools.partial(self._resolve_chunk, listing, chunk, followers, writer))
+
+    def _make_listing(self, target: Target) -> _Listing:
+        tags = []
+        for tag in self._source.tags(target.source):
+            try:
+                tags.append(check_tag(tag))
+            except InvalidReference as error:
+                self._fail(target.source, error.subject, error)
+        selected = self._select(target, tags)
+        for rule in target.rules:
+            for tag in missing_tags(tags, rule.tags):
+                hint = "Check the spelling, or take it out of tags.include."
+                self._fail(target.source, tag, ManifestUnknown("there is no such tag.", subject=f"{target.source}:{tag}", hint=hint))
+        try:
+            existing = frozenset(self._destination.tags(target.destination))
+            fresh = False
+        except RepositoryUnknown:
+            existing, fresh = frozenset(), True
+        return _Listing(target, tags, selected, existing, fresh)
+
+    def _followers(self, listing: _Listing) -> dict[str, list[str]]:
+        """Tags that were not selected, but belong to a digest that may turn out to be: {digest: its tags}."""
+        followers: dict[str, list[str]] = collections.defaultdict(list)
+        if self._policy.referrers and len(listing.selected) < len(listing.tags):
+            chosen = set(listing.selected)
+            for tag in listing.tags:
+                subject = subject_of_tag(tag)
+                if subject and tag not in chosen:
+                    followers[subject].append(tag)
+        return dict(followers)
+
+    def _resolve_chunk(self, listing: _Listing, tags: list[str], followers: dict[str, list[str]], writer: PlanWriter) -> None:
+        rows: list[PlanRow] = []
+        for tag in tags:
+            try:
+                rows += self._resolve(listing, tag)
+            except MigrationError as error:
+                self._fail(listing.target.source, tag, error)
+        with self._lock:
+            listing.unfinished -= 1
+            last = not listing.unfinished
+        if last and followers:
+            rows += self._resolve_followers(listing, followers)
+        writer.add(rows)
+
+    def _resolve(self, listing: _Listing, tag: str) -> list[PlanRow]:
+        """The rows for a selected tag or digest: its own, and those of referrers that the destination does not have."""
+        target = listing.target
+        found = self._source.resolve(target.source, tag)
+        if found is None:
+            raise ManifestUnknown(
+                "is in the repository's list of tags, but there is no manifest.",
+                subject=f"{self._source.name}/{target.source}:{tag}",
+                hint="Delete the tag at the source or push it again.",
+            )
+        with self._lock:
+            listing.digests[tag] = found.digest
+            if found.media_type in INDEXES:
+                listing.indexes.add(found.digest)
+        name = "" if is_digest(tag) else tag
+        existing = None
+        if tag in listing.existing or (not name and not listing.fresh):
+            existing = self._destination.resolve(target.destination, tag)
+        action, wanted = self._decide(listing, tag, found, existing)
+        source, destination = (target.source, name), (target.destination, name)
+        known = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
+        row = make_row(source, destination, action, fresh=listing.fresh, **known)
+        missing = self._missing_referrers(listing, wanted) if action == "unchanged" else []
+        return [row, *missing]
+
+    def _decide(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor | None) -> tuple[Action, str]:
+        """The action for a tag, and the digest that the destination should have."""
+        if existing is None:
+            return "copy", found.digest
+        wanted = found.digest
+        if self._policy.makes_subsets and found.media_type in INDEXES:
+            wanted = self._subset_digest(listing, tag, found, existing)
+        if existing.digest == wanted:
+            return "unchanged", wanted
+        actions: dict[str, Action] = {"overwrite": "update", "keep": "keep", "fail": "conflict"}
+        return actions[self._policy.existing_tags], wanted
+
+    def _subset_digest(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor) -> str:
+        known = self._ledger.copied_digest(listing.target.destination, tag) if self._ledger else None
+        if known == (found.digest, existing.digest):
+            return existing.digest
+        return subset_index(self._source.manifest(listing.target.source, found.digest), self._policy.platforms).digest
+
+    def _missing_referrers(self, listing: _Listing, digest: str) -> list[PlanRow]:
+        if not self._policy.referrers:
+            return []
+        target = listing.target
+        found = self._source.referrers(target.source, digest)
+        if not found:
+            return []
+        there = {descriptor.digest for descriptor in referrers_of(self._destination, target.destination, digest)}
+        return [
+            make_row((target.source, ""), (target.destination, ""), "copy", digest=one.digest, media_type=one.media_type, note=f"refers to {digest}")
+            for one in found
+            if one.digest not in there
+        ]
+
+    def _resolve_followers(self, listing: _Listing, followers: dict[str, list[str]]) -> list[PlanRow]:
+        """Rows for signatures and the like of what is selected, and for what refers to those in turn."""
+        rows: list[PlanRow] = []
+        subjects = list(listing.digests.values())
+        if followers.keys() - subjects:
+            # a signature may be that of one platform of an index
+            for digest in sorted(listing.indexes):
+                try:
+                    subjects += [child.digest for child in self._source.manifest(listing.target.source, digest).children]
+                except MigrationError as error:
+                    self._fail(listing.target.source, digest, error)
+        while subjects:
+            for tag in followers.pop(subjects.pop(), ()):
+                try:
+                    rows += self._resolve(listing, tag)
+                except MigrationError as error:
+                    self._fail(listing.target.source, tag, error)
+                else:
+                    subjects.append(listing.digests[tag])
+        return rows
+
+    # -- dates
+    def _dates(self, repository: str, tags: list[str], rule: Rule) -> dict[str, datetime.datetime]:
+        """When the images of the tags were made, as their configurations say: two requests a tag, so only where a rule asks."""
+        undated = dataclasses.replace(rule.tags, since=None, newest=None)
+        candidates = select_tags(tags, undated, None, self._now)
+        with concurrent.futures.ThreadPoolExecutor(self._policy.workers) as pool:
+            moments = pool.map(lambda tag: created(self._source, repository, tag), candidates)
+            return {tag: moment for tag, moment in zip(candidates, moments) if moment is not None}  # noqa: B905 - Python 3.9
+
+
+def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:
+    """When an image was made, as its configuration says (image-spec "config.md", created); None where it does not say."""
+    manifest = store.manifest(repository, reference)
+    depth = 0
+    while manifest.kind == "index" and manifest.children and depth < 8:
+        manifest = store.manifest(repository, manifest.children[0].digest)
+        depth += 1
+    if manifest.config is None or not 0 <= manifest.config.size <= _CONFIG_LIMIT:
+        return None
+    source = store.open_blob(repository, manifest.config)
+    try:
+        document = json.loads(b"".join(source))
+        return parse_moment(document["created"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    finally:
+        source.close()
+
+
+def referrers_of(store: Store, repository: str, digest: str) -> list[Descriptor]:
+    """What refers to a manifest, whether the store has the API or keeps fall-back tags."""
+    found = store.referrers(repository, digest)
+    if found is None:
+        index = fallback_index(store, repository, digest)
+        return list(index.children) if index else []
+    return found
+
+
+def fallback_index(store: Store, repository: str, digest: str) -> Manifest | None:
+    """The index under a digest's fall-back tag; None where there is none, or something else has that name."""
+    try:
+        manifest = store.manifest(repository, fallback_tag(digest))
+    except (ManifestUnknown, RepositoryUnknown):
+        return None
+    return manifest if manifest.kind == "index" else None
+
+
+@dataclasses.dataclass
+class Measure:
+    """What a plan would move: unique blobs and their bytes, and the tags of which it could not be found out."""
+
+    blobs: int = 0
+    bytes: int = 0
+    unknown: int = 0
+
+
+def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.Callable[[list[PlanRow]], None]) -> Measure:
+    """Read the manifests of what a plan moves: counts unique blobs, and writes the rows again with the digests filled in.
+
+    An upper bound: what the destination has already under other names is not subtracted.
+    """
+    result = Measure()
+    seen: set[str] = set()
+    lock = threading.Lock()
+    scheduler = Scheduler(policy.workers)
+
+    def walk(repository: str, manifest: Manifest) -> None:
+        for blob in manifest.blobs:
+            if blob.is_foreign and policy.foreign_layers == "skip":
+                continue
+            with lock:
+                if blob.digest not in seen:
+                    seen.add(blob.digest)
+                    result.blobs += 1
+                    result.bytes += max(0, blob.size)
+        for child in chosen_children(manifest, policy):
+            with lock:
+                known = child.digest in seen
+                seen.add(child.digest)
+            if not known:
+                walk(repository, source.manifest(repository, child.digest))
+
+    def one(row: PlanRow) -> None:
+        try:
+            manifest = source.manifest(row.source_repository, row.source_reference)
+            walk(row.source_repository, manifest)
+        except MigrationError as error:
+            with lock:
+                result.unknown += 1
+            write([_with(row, note=str(error.message))])
+        else:
+            write([_with(row, digest=manifest.digest, media_type=manifest.media_type)])
+
+    try:
+        for row in rows:
+            if row.action in MOVING:
+                scheduler.submit(_RESOLVE, functools.partial(one, row))
+            else:
+                write([row])
+        scheduler.wait()
+    finally:
+        scheduler.close()
+    return result
+
+
+def _with(row: PlanRow, **changes: t.Any) -> PlanRow:
+    return dataclasses.replace(row, **changes)
+
+
+def chosen_children(manifest: Manifest, policy: Policy) -> tuple[Descriptor, ...]:
+    """The children of an index that have to be at the destination."""
+    if manifest.kind != "index" or not policy.platforms or policy.index == "whole":
+        return manifest.children
+    return subset_index(manifest, policy.platforms).children
+
+
+def _all_in_one(errors: list[InvalidName]) -> InvalidName:
+    if len(errors) == 1:
+        return errors[0]
+    named = "; ".join(f"{error.subject} {error.message}" for error in errors[:10])
+    more = f"; and {len(errors) - 10} more" if len(errors) > 10 else ""
+    return InvalidName(f"{len(errors)} repositories cannot have the names that they are mapped to: {named}{more}", subject="mapping", hint=errors[0].hint)

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""What a run is told: rules (what goes where) and policies (what to do when something is in the way)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import Mapping
+from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform
+
+ExistingTags = t.Literal["overwrite", "keep", "fail"]
+OnError = t.Literal["skip", "abort", "retry"]
+IndexForm = t.Literal["whole", "subset", "sparse"]
+ForeignLayers = t.Literal["skip", "copy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Which repositories and tags go, and under what names."""
+
+    repositories: RepositorySelection = dataclasses.field(default_factory=RepositorySelection)
+    tags: TagSelection = dataclasses.field(default_factory=TagSelection)
+    mapping: Mapping = dataclasses.field(default_factory=Mapping)
+
+    @classmethod
+    def from_options(cls, options: t.Mapping[str, t.Any], option: str) -> Rule:
+        """Build from a module's option; InvalidOption names the key that is wrong."""
+        return cls(
+            RepositorySelection.from_options(options.get("repositories"), f"{option}.repositories"),
+            TagSelection.from_options(options.get("tags"), f"{option}.tags"),
+            Mapping.from_options(options.get("mapping"), f"{option}.mapping"),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """How a run decides.
+
+    `existing_tags`: a tag of the destination that has another digest is overwritten, kept, or makes the tag fail.
+    `backup_tag`: before a tag is overwritten, the old manifest gets this tag; `{tag}` and `{digest}` (12 hex digits) are filled in.
+    `on_error`: `skip` goes on and reports, `retry` tries failed tags again `retries` times at the end, `abort` stops at the first.
+    `referrers`: signatures, attestations and whatever else refers to an image go with it.
+    `platforms` (of indexes; empty = all), and what becomes of an index then: `whole` with all children, `subset` a new index
+    with the chosen ones (its digest is another), `sparse` the same index without the other children.
+    `only`: source repositories to which this run confines itself (a worker's share); None = all.
+    """
+
+    existing_tags: ExistingTags = "overwrite"
+    backup_tag: str = ""
+    on_error: OnError = "skip"
+    retries: int = 2
+    referrers: bool = True
+    foreign_layers: ForeignLayers = "skip"
+    platforms: t.Tuple[Platform, ...] = ()
+    index: IndexForm = "whole"
+    workers: int = 16
+    only: t.Optional[t.FrozenSet[str]] = None
+
+    @property
+    def makes_subsets(self) -> bool:
+        """Whether indexes get new digests on the way."""
+        return bool(self.platforms) and self.index == "subset"

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""Threads that take tasks in order of urgency.
+
+Threads do: the time goes into sockets and hashing, and both let other threads run.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import typing as t
+
+Task = t.Callable[[], None]
+
+
+class Scheduler:
+    """A pool of threads over a heap of tasks; tasks may submit further tasks.
+
+    A task handles the errors that it expects. One that it does not expect ends the run: `wait` raises it.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = max(1, workers)
+        self._heap: list[tuple[tuple[int, int], int, Task]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._unfinished = 0
+        self._closed = False
+        self._error: BaseException | None = None
+
+    def submit(self, urgency: tuple[int, int], task: Task) -> None:
+        """Have a task run; the lowest urgency runs first. After `drop` it is not run any more."""
+        with self._changed:
+            if self._closed:
+                return
+            heapq.heappush(self._heap, (urgency, next(self._numbers), task))
+            self._unfinished += 1
+            if self._idle:
+                self._changed.notify()
+            elif len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._work, name=f"copy-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def wait(self) -> None:
+        """Wait until every task has ended; raises what a task did not expect."""
+        with self._changed:
+            while self._unfinished and self._error is None:
+                # in steps, so that a signal is heard
+                self._changed.wait(0.5)
+            if self._error is not None:
+                raise self._error
+
+    def check(self) -> None:
+        """Raise what a task did not expect, if any did."""
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+
+    def drop(self) -> None:
+        """Forget the tasks that have not begun, and take no more."""
+        with self._changed:
+            self._closed = True
+            self._unfinished -= len(self._heap)
+            self._heap.clear()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Drop what is left and wait for the threads."""
+        self.drop()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                while not self._heap and not self._closed:
+                    self._changed.wait()
+                self._idle -= 1
+                if not self._heap:
+                    return
+                task = heapq.heappop(self._heap)[2]
+            try:
+                task()
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                with self._changed:
+                    self._error = self._error or error
+            finally:
+                with self._changed:
+                    self._unfinished -= 1
+                    if not self._unfinished or self._error is not None:
+                        self._changed.notify_all()

@@ -1,0 +1,285 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""The edge between Ansible and the rest: options to stores and rules, errors to failed tasks. One argument spec for every module."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
+from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HAS_URLLIB3, URLLIB3_IMPORT_ERROR, HTTPOptions
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import parse_platform
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import canonical_registry, check_registry_host, shown_without_credentials
+from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import CERTS_D, TLSOptions
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, profile_for
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
+from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
+
+Options = t.Dict[str, t.Any]
+
+#: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
+SIDES = ("source", "destination")
+
+ENDPOINT: Options = {
+    "type": {"type": "str", "choices": ["registry", "oci_layout"], "default": "registry"},
+    "url": {"type": "str"},
+    "path": {"type": "path"},
+    "provider": {"type": "str", "choices": sorted(PROFILES)},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "identity_token": {"type": "str", "no_log": True},
+    "registry_token": {"type": "str", "no_log": True},
+    "auth_file": {"type": "path"},
+    "search_auth_files": {"type": "bool", "default": True},
+    "plain_http": {"type": "bool", "default": False},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "certs_dirs": {"type": "list", "elements": "path", "default": list(CERTS_D)},
+    "proxy": {"type": "str"},
+    "no_proxy": {"type": "str"},
+    "connect_to": {"type": "str"},
+    "connect_timeout": {"type": "float", "default": 10.0},
+    "read_timeout": {"type": "float", "default": 60.0},
+    "attempts": {"type": "int", "default": 5},
+    "concurrency": {"type": "int", "default": 16},
+    "requests_per_second": {"type": "float", "default": 0.0},
+    "chunk_size": {"type": "int", "default": 0},
+}
+
+_ENDPOINT_OPTION: Options = {
+    "type": "dict",
+    "options": ENDPOINT,
+    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"])],
+    "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
+}
+
+REPOSITORIES: Options = {
+    "type": "dict",
+    "options": {
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+    },
+}
+
+TAGS: Options = {
+    "type": "dict",
+    "options": {
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "semver": {"type": "str"},
+        "newest": {"type": "int"},
+        "newest_by": {"type": "str", "choices": ["version", "date"], "default": "version"},
+        "since": {"type": "str"},
+    },
+}
+
+_MAPPING: Options = {
+    "type": "dict",
+    "options": {
+        "strip_prefix": {"type": "str"},
+        "regex": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"pattern": {"type": "str", "required": True}, "replacement": {"type": "str", "required": True}},
+        },
+        "flatten": {"type": "int"},
+        "prefix": {"type": "str"},
+        "library": {"type": "str", "choices": ["keep", "strip", "add"]},
+        "join_deep": {"type": "str"},
+        "max_components": {"type": "int"},
+    },
+}
+
+#: what goes where, and how images are looked at: shared by copying and verifying
+RULES: Options = {
+    "rules": {
+        "type": "list",
+        "elements": "dict",
+        "default": [{}],
+        "options": {"repositories": REPOSITORIES, "tags": TAGS, "mapping": _MAPPING},
+    },
+    "only_repositories": {"type": "list", "elements": "str"},
+    "platforms": {"type": "list", "elements": "str", "default": []},
+    "platform_index": {"type": "str", "choices": ["whole", "subset", "sparse"], "default": "whole"},
+    "referrers": {"type": "bool", "default": True},
+    "foreign_layers": {"type": "str", "choices": ["skip", "copy"], "default": "skip"},
+    "workers": {"type": "int", "default": 16},
+    "state_dir": {"type": "path"},
+}
+
+
+def make_module(spec: Options, both_sides: bool = False) -> AnsibleModule:
+    """An AnsibleModule with the two connections (required where `both_sides`), check mode, and a word where urllib3 is missing."""
+    connections = {side: {**_ENDPOINT_OPTION, "required": both_sides} for side in SIDES}
+    module = AnsibleModule(argument_spec={**connections, **spec}, supports_check_mode=True)
+    if not HAS_URLLIB3:
+        module.fail_json(msg=missing_required_lib("urllib3 >= 1.26"), exception=str(URLLIB3_IMPORT_ERROR))
+    return module
+
+
+def fail(module: AnsibleModule, error: MigrationError, **more: t.Any) -> t.NoReturn:
+    """End the task with what happened, where, and the way out."""
+    module.fail_json(msg=str(error), error=error.as_row(), **more)
+    raise AssertionError("fail_json does not return")
+
+
+class Connections:
+    """Makes stores out of a module's options, and closes them in the end."""
+
+    def __init__(self, module: AnsibleModule, bytes_per_second: float = 0.0) -> None:
+        self._module = module
+        self._bandwidth = Rate(bytes_per_second)
+        self._opened: list[Store] = []
+
+    def open(self, side: str) -> Store:
+        """The store of an option (`source` or `destination`); InvalidOption, naming the suboption, where it cannot work."""
+        options = self._module.params[side]
+        if options is None:
+            raise InvalidOption("is missing.", subject=side, hint="Say where it is: a dict with url, or with type and path.")
+        try:
+            store = self._open(options)
+        except (InvalidOption, InvalidReference) as error:
+            error.subject = f"{side}.{error.subject}" if error.subject else side
+            raise
+        self._opened.append(store)
+        return store
+
+    def _open(self, options: Options) -> Store:
+        if options["type"] == "oci_layout":
+            return OCILayoutStore(options["path"], PROFILES[options["provider"]] if options["provider"] else GENERIC)
+        host, plain_http = split_url(options["url"], options["plain_http"])
+        if not options["validate_certs"]:
+            self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
+        client = RegistryClient(
+            canonical_registry(host),
+            plain_http=plain_http,
+            options=http_options(options),
+            credential_for=self._finder(options, host),
+            bandwidth=self._bandwidth,
+            on_secret=self._module.no_log_values.add,
+        )
+        client.features.chunk_size = options["chunk_size"]
+        return RegistryStore(client, profile_for(host, options["provider"]))
+
+    def _finder(self, options: Options, host: str) -> t.Callable[[str], Credential | None]:
+        explicit = {name: options[name] for name in ("username", "password", "identity_token", "registry_token")}
+        if not options["search_auth_files"] and not any(explicit.values()) and not options["auth_file"]:
+            return lambda repository: None
+        finder = CredentialFinder(
+            **explicit, authfile=options["auth_file"], environment=os.environ, home=os.path.expanduser("~"), run_helper=self._run_helper
+        )
+
+        def find(repository: str) -> Credential | None:
+            credential = finder.find(host, repository)
+            self._module.no_log_values.update(finder.secrets)
+            return credential
+
+        return find
+
+    def _run_helper(self, command: list[str], text: str) -> tuple[int, str, str]:
+        status, out, err = self._module.run_command(command, data=text, binary_data=True, handle_exceptions=False)
+        return status, out, err
+
+    def close(self) -> None:
+        """Close what was opened, and pass on what registries asked to be told."""
+        for store in self._opened:
+            for warning in store.warnings:
+                self._module.warn(warning)
+            store.close()
+
+
+def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
+    """`[https://]host[:port][/]` to the host and whether it is spoken to in plain http: asked for by `http://` or the option."""
+    match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
+    if not match:
+        raise InvalidOption(
+            f"{shown_without_credentials(url, 120)!r} is no address of a registry.",
+            subject="url",
+            hint="Give host or host:port; repositories are chosen by rules, credentials by username and password.",
+        )
+    scheme, host = match.groups()
+    if scheme == "https" and plain_http:
+        raise InvalidOption("says https, but plain_http is true.", subject="url", hint="Decide for one of them.")
+    try:
+        return check_registry_host(host), plain_http or scheme == "http"
+    except InvalidReference as error:
+        raise InvalidOption(error.message, subject="url", hint=error.hint) from error
+
+
+def http_options(options: Options) -> HTTPOptions:
+    """The part of a connection's options that is about HTTP."""
+    for name, lowest in (("attempts", 1), ("concurrency", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
+        if options[name] < lowest:
+            raise InvalidOption(f"must be at least {lowest:g}.", subject=name)
+    for name in ("requests_per_second", "chunk_size"):
+        if options[name] < 0:
+            raise InvalidOption("must not be negative.", subject=name, hint="0 means no limit.")
+    return HTTPOptions(
+        tls=TLSOptions(
+            options["validate_certs"],
+            options["ca_path"] or "",
+            options["client_cert"] or "",
+            options["client_key"] or "",
+            tuple(options["certs_dirs"]),
+        ),
+        proxy=options["proxy"] or "",
+        no_proxy=options["no_proxy"] or "",
+        connect_to=options["connect_to"] or "",
+        connect_timeout=options["connect_timeout"],
+        read_timeout=options["read_timeout"],
+        attempts=options["attempts"],
+        concurrency=options["concurrency"],
+        requests_per_second=options["requests_per_second"],
+    )
+
+
+def rules_of(params: Options) -> list[Rule]:
+    """The option `rules`."""
+    rules = params["rules"] or [{}]
+    return [Rule.from_options(without_none(rule), f"rules[{number}]") for number, rule in enumerate(rules)]
+
+
+def policy_of(params: Options) -> Policy:
+    """The options that say how to decide; those that a module does not have keep their defaults."""
+    if params["workers"] < 1:
+        raise InvalidOption("must be at least 1.", subject="workers")
+    only = params["only_repositories"]
+    chosen = {name: params[name] for name in ("existing_tags", "backup_tag", "on_error", "retries") if params.get(name) is not None}
+    return Policy(
+        referrers=params["referrers"],
+        foreign_layers=params["foreign_layers"],
+        platforms=tuple(parse_platform(text) for text in params["platforms"]),
+        index=params["platform_index"],
+        workers=params["workers"],
+        only=None if only is None else frozenset(only),
+        **chosen,
+    )
+
+
+def state_dir_of(params: Options, source: Store, destination: Store) -> str:
+    """The option `state_dir`; by default a folder of the user's for this pair of stores."""
+    if params["state_dir"]:
+        return str(params["state_dir"])
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    pair = "-to-".join(re.sub(r"[^a-zA-Z0-9.]+", "_", store.name).strip("_") for store in (source, destination))
+    return os.path.join(base, "registryops.migration", pair[:200])
+
+
+def without_none(options: t.Any) -> t.Any:
+    """Options that were not given come as None at every level: they are left out."""
+    if isinstance(options, dict):
+        return {key: without_none(value) for key, value in options.items() if value is not None}
+    return [without_none(value) for value in options] if isinstance(options, list) else options

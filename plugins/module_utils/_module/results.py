@@ -1,0 +1,124 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""What modules return: small, whatever the size of the migration."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
+from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Outcome
+from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import StateError
+
+STATES = ("copied", "unchanged", "kept", "conflict", "failed", "not_attempted")
+
+Result = t.Dict[str, t.Any]
+
+
+def copy_result(outcome: Outcome, diff: bool) -> Result:
+    """The result of a copy or a plan."""
+    result: Result = {
+        "changed": outcome.changed,
+        "counts": {state: outcome.counts[state] for state in STATES},
+        "failures": outcome.failures,
+        "repositories": outcome.repositories,
+        "bytes_copied": outcome.bytes,
+        "blobs": outcome.blobs,
+        "requests": outcome.requests,
+        "seconds": outcome.seconds,
+        "ledger": outcome.ledger,
+        "plan_file": outcome.plan_file,
+    }
+    if outcome.failed:
+        where = f" All failures are in {outcome.ledger}." if outcome.ledger and outcome.failed > len(outcome.failures) else ""
+        first = _first(outcome.failures)
+        result["msg"] = f"{outcome.failed} of {sum(outcome.counts.values())} could not be copied.{first}{where}"
+    if diff:
+        result["diff"] = {
+            "before_header": "destination",
+            "after_header": "destination after this run",
+            "before": "".join(f"{line}\n" for line in outcome.before),
+            "after": "".join(f"{line}\n" for line in outcome.after),
+        }
+    return result
+
+
+def _first(failures: list[dict[str, str]]) -> str:
+    if not failures:
+        return ""
+    subject = failures[0].get("subject") or f"{failures[0]['repository']}:{failures[0]['tag']}"
+    return f" The first: {subject}: {failures[0]['message']} {failures[0].get('hint', '')}".rstrip()
+
+
+def verify_result(verified: Verified) -> Result:
+    """The result of a verification."""
+    result: Result = {
+        "changed": False,
+        "checked": verified.checked,
+        "equal": verified.equal,
+        "different": verified.different,
+        "differences": verified.differences,
+        "manifests": verified.manifests,
+        "blobs": verified.blobs,
+        "repositories": verified.repositories,
+        "requests": verified.requests,
+        "seconds": verified.seconds,
+    }
+    if verified.different:
+        first = verified.differences[0]
+        name = f"{first['repository']}:{first['tag']}" if first["tag"] else first["repository"]
+        result["msg"] = f"{verified.different} of {verified.checked} differ. The first: {name}: {first['message']}"
+    return result
+
+
+def delete_result(deletion: Deletion) -> Result:
+    """The result of a deletion, with its diff."""
+    gone = sorted({*deletion.deleted, *deletion.taken_along})
+    return {
+        "changed": bool(deletion.deleted),
+        "deleted": deletion.deleted,
+        "absent": deletion.absent,
+        "taken_along": deletion.taken_along,
+        "diff": {"before": "".join(f"{reference}\n" for reference in gone), "after": ""},
+    }
+
+
+def inventory_result(registry: str, inventory: Inventory, output_file: str | None) -> Result:
+    """The result of an inventory; with a file, the tags are only there."""
+    rows = [{**repository, "tag_count": len(repository["tags"])} for repository in inventory.repositories]
+    if output_file:
+        document = {"schema": 1, "registry": registry, "repositories": rows, "failures": inventory.failures}
+        try:
+            with open(output_file, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+        except OSError as error:
+            raise StateError(f"cannot be written: {error.strerror}.", subject=f"output_file {output_file}", hint="Choose another path.") from error
+        rows = [{key: value for key, value in row.items() if key != "tags"} for row in rows]
+    return {
+        "changed": False,
+        "registry": registry,
+        "repositories": rows,
+        "tag_count": sum(row["tag_count"] for row in rows),
+        "failures": inventory.failures[:MOST_FAILURES],
+        "failure_count": len(inventory.failures),
+        "output_file": output_file or "",
+    }
+
+
+def report_result(report: Report) -> Result:
+    """The result of writing a report."""
+    return {
+        "changed": False,
+        "json_file": report.json_file,
+        "csv_file": report.csv_file,
+        "counts": dict(report.counts),
+        "repositories": report.repositories,
+        "verified": report.verified,
+    }

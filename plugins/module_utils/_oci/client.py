@@ -1,0 +1,606 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""A client of the distribution specification: one object per registry, shared by all workers.
+
+It knows requests and answers, and what registries do differently; it does not know what is to be copied, or why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing as t
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.authentication import (
+    CATALOG_SCOPE,
+    PULL,
+    PULL_PUSH,
+    Authenticator,
+    repository_scope,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader
+from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
+from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BlobUnknown,
+    CatalogForbidden,
+    ConnectionFailed,
+    DigestMismatch,
+    InvalidAnswer,
+    ManifestTooLarge,
+    ManifestUnknown,
+    MigrationError,
+    RegistryError,
+    RepositoryUnknown,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import (
+    LIST_BODY,
+    REDIRECTS,
+    Body,
+    HTTPOptions,
+    Origin,
+    Response,
+    Transport,
+    origin_of,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import MANIFEST_LIMIT, Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_registry_host
+
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_API = "registry-1.docker.io"
+#: the largest page that registries take (docker-registry answers 400 above it)
+PAGE = 1000
+MOST_PAGES = 100_000
+#: a blob of at most this size is sent from memory, and may teach whether the registry takes a blob in one POST
+SMALL_BLOB = 64 << 10
+CHUNK = 16 << 20
+#: refused attempts to sign in for one request before it counts as refused
+SIGN_INS = 3
+
+
+@dataclasses.dataclass
+class Features:
+    """What a registry has been seen to do; None = not known yet. Kept in the ledger, so that it is learnt once."""
+
+    single_post: t.Optional[bool] = None
+    multi_tag: t.Optional[bool] = None
+    referrers: t.Optional[bool] = None
+    mount: t.Optional[bool] = None
+    self_mount: t.Optional[bool] = None
+    chunk_size: int = 0
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The fields that are known."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value}| {
+            key: value for key, value in dataclasses.asdict(self).items() if value is False
+        }
+
+    def update(self, known: t.Mapping[str, t.Any]) -> None:
+        """Take over what an earlier run has learnt; unknown names are left out."""
+        for field in dataclasses.fields(self):
+            if field.name in known:
+                setattr(self, field.name, known[field.name])
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """An upload session: where to send the bytes, and the smallest chunk that it takes (0 = any)."""
+
+    location: str
+    chunk_min_length: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class PutManifest:
+    """What a registry said to a manifest: the tags that it made, and whether it keeps track of the subject's referrers."""
+
+    tags: t.Tuple[str, ...]
+    subject_kept: bool
+
+
+class RegistryClient:
+    """The distribution API of one registry.
+
+    `host` is `name[:port]`; `plain_http` is only true where the user has asked for it. `credential_for` tells the credential for a
+    repository (empty: for the registry itself), since files may name several for parts of one registry.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        plain_http: bool = False,
+        options: HTTPOptions | None = None,
+        credential_for: t.Callable[[str], Credential | None] = lambda repository: None,
+        bandwidth: Rate | None = None,
+        on_secret: t.Callable[[str], None] = lambda secret: None,
+        features: Features | None = None,
+    ) -> None:
+        self.host = check_registry_host(host)
+        scheme = "http" if plain_http else "https"
+        api = DOCKER_HUB_API if self.host == DOCKER_HUB else self.host
+        self.origin: Origin = origin_of(f"{scheme}://{api}/")
+        self._base = f"{scheme}://{api}"
+        self.transport = Transport(self.origin, options or HTTPOptions(), bandwidth)
+        self._credential_for = credential_for
+        self._on_secret = on_secret
+        self._lock = threading.Lock()
+        self._by_repository: dict[str, Authenticator] = {}
+        self._by_credential: dict[Credential | None, Authenticator] = {}
+        self.features = features or Features()
+        self._actions = PULL
+
+    # -- who we are
+    def _authenticator(self, repository: str) -> Authenticator:
+        found = self._by_repository.get(repository)
+        if found is None:
+            with self._lock:
+                credential = self._credential_for(repository)
+                if credential not in self._by_credential:
+                    self._by_credential[credential] = Authenticator(self.transport, credential, self._on_secret)
+                found = self._by_repository[repository] = self._by_credential[credential]
+        return found
+
+    def _authenticator_of(self, scopes: t.Sequence[Scope]) -> Authenticator:
+        return self._authenticator(next((scope.name for scope in scopes if scope.kind == "repository"), ""))
+
+    def expect(self, repositories: t.Sequence[str]) -> None:
+        """Say which repositories are going to be used, so that a token can be asked for several at once."""
+        owners: dict[Authenticator, list[str]] = {}
+        for repository in repositories:
+            owners.setdefault(self._authenticator(repository), []).append(repository)
+        for authenticator, names in owners.items():
+            authenticator.expect(names)
+
+    @property
+    def one_scope_a_token(self) -> bool:
+        """Whether tokens for several repositories do not do here."""
+        return any(authenticator.one_scope_a_token for authenticator in self._by_credential.values())
+
+    def remember(self, features: t.Mapping[str, t.Any]) -> None:
+        """Take over what an earlier run has learnt."""
+        self.features.update(features)
+        self._authenticator("").one_scope_a_token = bool(features.get("one_scope_a_token"))
+
+    # -- requests
+    def _request(
+        self,
+        method: str,
+        path: str,
+        scopes: t.Sequence[Scope],
+        headers: t.Mapping[str, str] | None = None,
+        body: Body = None,
+        *,
+        attempts: int | None = None,
+        follow: bool = False,
+    ) -> Response:
+        """Send with authorization, signing in again as often as it makes sense. `path` may be a whole address.
+
+        A body that is not bytes is sent once: a 401 to it raises ConnectionFailed, for the caller to start over.
+        """
+        url = path if "://" in path else self._base + path
+        authenticator = self._authenticator_of(scopes)
+        wanted = scopes
+        plain = dict(headers or {})
+        for sign_in in range(SIGN_INS + 1):
+            own = origin_of(url) == self.origin
+            secret = authenticator.header(wanted) if own else {}
+            if follow:
+                response = self.transport.follow(method, url, plain, secret_headers=secret)
+            else:
+                response = self.transport.request(method, url, {**plain, **secret}, body, attempts=attempts)
+            if response.status != 401 or not own or origin_of(response.url) != self.origin:
+                return response
+            if sign_in == SIGN_INS:
+                break
+            challenge_scopes = authenticator.challenged(response, secret, scopes)
+            response.drain()
+            if body is not None and not isinstance(body, bytes):
+                raise ConnectionFailed("wanted a new token in the middle of an upload.", subject=str(self.origin))
+            wanted = challenge_scopes
+        response.drain()
+        raise self._denied(scopes)
+
+    def _denied(self, scopes: t.Sequence[Scope]) -> AccessDenied:
+        what = ", ".join(f"{' and '.join(sorted(scope.actions))} on {scope.name}" for scope in scopes) or "this"
+        who = self._authenticator_of(scopes).identity
+        return AccessDenied(
+            f"does not give {'anonymous users' if who == 'anonymous' else who} the right to {what}.",
+            subject=str(self.origin),
+            hint="Give username and password, grant the right, use another account, or leave the repository out.",
+        )
+
+    def _fail(self, response: Response, what: str) -> t.NoReturn:
+        raise failure_of(read_answer(response), what, plain_http=self.origin.scheme == "http", where=str(self.origin))
+
+    def _subject(self, repository: str, reference: str = "") -> str:
+        separator = "@" if ":" in reference else ":"
+        return f"{self.host}/{repository}" + (f"{separator}{reference}" if reference else "")
+
+    # -- the registry as a whole
+    def will_write(self) -> None:
+        """Ask for the right to push from the first token on, so that no second one is needed for it."""
+        self._actions = PULL_PUSH
+
+    def _scope(self, repository: str) -> tuple[Scope]:
+        return (repository_scope(repository, self._actions),)
+
+    def ping(self) -> None:
+        """Ask for /v2/ once: finds out early whether the registry is there, is a registry, and how to sign in.
+
+        A token service is not asked yet: the first request for a repository does that, and finds a wrong password.
+        """
+        response = self.transport.request("GET", f"{self._base}/v2/", {"Accept": "application/json"}, attempts=2)
+        if response.status == 401:
+            authenticator = self._authenticator("")
+            authenticator.challenged(response, {}, ())
+            response.drain()
+            if authenticator.uses_tokens:
+                return
+            response = self._request("GET", "/v2/", (), {"Accept": "application/json"})
+        if response.status not in (200, 401, 403):
+            # some products answer /v2/ in their own way; what is certainly wrong is a web server without a registry
+            if response.status == 404 or response.status >= 400 and self.origin.scheme == "http":
+                self._fail(response, f"{self.origin}/v2/")
+        response.drain()
+
+    def repositories(self) -> t.Iterator[str]:
+        """The names in `_catalog`, page by page, each once; CatalogForbidden where the registry does not list them."""
+        try:
+            yield from self._pages("/v2/_catalog", "repositories", (CATALOG_SCOPE,), f"the catalogue of {self.host}")
+        except (AccessDenied, RepositoryUnknown, RegistryError) as error:
+            if isinstance(error, RegistryError) and error.status not in (400, 401, 403, 404, 405, 501):
+                raise
+            raise CatalogForbidden(
+                "does not list its repositories for this user.",
+                subject=self.host,
+                hint="Name the repositories in the rule (repositories: include: [team/app, ...]), or use an account that may list them.",
+            ) from error
+
+    def tags(self, repository: str) -> list[str]:
+        """All tags of a repository, in the registry's order; RepositoryUnknown where there is none."""
+        path = f"/v2/{repository}/tags/list"
+        return list(self._pages(path, "tags", self._scope(repository), self._subject(repository)))
+
+    def _pages(self, path: str, key: str, scopes: t.Sequence[Scope], what: str) -> t.Iterator[str]:
+        url: str | None = f"{self._base}{path}?n={PAGE}"
+        seen_urls: set[str] = set()
+        seen_names: set[str] = set()
+        while url is not None:
+            if url in seen_urls or len(seen_urls) >= MOST_PAGES:
+                raise InvalidAnswer("its pages of a list go round in a circle.", subject=what, hint="Report it to the registry's operator.")
+            seen_urls.add(url)
+            response = self._request("GET", url, scopes, {"Accept": "application/json"})
+            if response.status == 400 and len(seen_urls) == 1 and "n=" in url:
+                # a registry with a smaller limit refuses the page size; its own default always works
+                response.drain()
+                url = f"{self._base}{path}"
+                continue
+            if response.status != 200:
+                self._fail(response, what)
+            answer = response.json(LIST_BODY)
+            names = answer.get(key) if isinstance(answer, dict) else None
+            if names is None:
+                names = []
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
+            for name in names:
+                if name not in seen_names:
+                    seen_names.add(name)
+                    yield name
+            url = self._next_page(url, response, what)
+
+    def _next_page(self, url: str, response: Response, what: str) -> str | None:
+        """Follow `Link: <...>; rel="next"` (RFC 5988), with and without quotes, relative or absolute; never to another host."""
+        for line in response.header_lines("Link"):
+            for link in line.split(", <"):
+                target, _, parameters = link.strip().lstrip("<").partition(">")
+                relation = parameters.replace('"', "").replace(" ", "").lower()
+                if "rel=next" not in relation.split(";"):
+                    continue
+                following = urljoin(url, target)
+                if origin_of(following) != self.origin:
+                    if origin_of(following).host != self.origin.host:
+                        raise InvalidAnswer("the next page of a list is said to be on another host.", subject=what)
+                    # a proxy in front changed scheme or port: the registry is still where it was
+                    parts = urlsplit(following)
+                    following = f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+                return following
+        return None
+
+    # -- manifests
+    def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
+        """Digest, size and media type of a manifest without its bytes; None where there is no such tag or digest.
+
+        Costs a GET more where the registry does not say the digest.
+        """
+        path = f"/v2/{repository}/manifests/{reference}"
+        response = self._request("HEAD", path, self._scope(repository), {"Accept": ACCEPT})
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            # the answer to a HEAD has no body that would say why
+            if response.status in (401, 403):
+                raise self._denied(self._scope(repository))
+            self._fail(response, self._subject(repository, reference))
+        digest = response.headers.get("Docker-Content-Digest", "")
+        length = response.headers.get("Content-Length", "")
+        if not is_digest(digest):
+            try:
+                manifest = self.get_manifest(repository, reference)
+            except (ManifestUnknown, RepositoryUnknown):
+                return None
+            return Descriptor(manifest.media_type, manifest.digest, len(manifest.data))
+        media_type = without_parameters(response.headers.get("Content-Type", ""))
+        return Descriptor(media_type, digest, int(length) if length.isdigit() else -1)
+
+    def get_manifest(self, repository: str, reference: str) -> Manifest:
+        """A manifest's exact bytes, checked against the digest if it was asked for by digest."""
+        path = f"/v2/{repository}/manifests/{reference}"
+        subject = self._subject(repository, reference)
+        response = self._request("GET", path, self._scope(repository), {"Accept": ACCEPT}, follow=True)
+        if response.status != 200:
+            self._fail(response, subject)
+        content_type = response.headers.get("Content-Type", "")
+        try:
+            data = response.body(MANIFEST_LIMIT)
+        except InvalidAnswer as error:
+            raise ManifestTooLarge(
+                "is larger than 4 MiB, the most that registries have to accept.", subject=subject, hint="Leave it out, or rebuild the image."
+            ) from error
+        try:
+            return parse_manifest(data, content_type, reference if ":" in reference else None)
+        except MigrationError as error:
+            error.subject = subject
+            raise
+
+    def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        """Store a manifest under its digest, or under tags.
+
+        Several tags go in one request where the registry has shown that it takes them (`OCI-Tag`, distribution-spec end-7b), else
+        one by one. The manifest is always sent as it came.
+        """
+        if len(tags) > 1 and self.features.multi_tag is not False:
+            made, kept = self._put(repository, manifest.digest, manifest, tags)
+            self.features.multi_tag = set(made) >= set(tags)
+            left = [tag for tag in tags if tag not in made]
+        else:
+            made, kept, left = (), False, list(tags)
+            if not tags:
+                _, kept = self._put(repository, manifest.digest, manifest)
+        for tag in left:
+            _, kept = self._put(repository, tag, manifest)
+        return PutManifest((*made, *left), kept)
+
+    def _put(self, repository: str, reference: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> tuple[tuple[str, ...], bool]:
+        query = "?" + urlencode([("tag", tag) for tag in tags]) if tags else ""
+        path = f"/v2/{repository}/manifests/{reference}{query}"
+        headers = {"Content-Type": manifest.media_type}
+        response = self._request("PUT", path, (repository_scope(repository, PULL_PUSH),), headers, manifest.data)
+        subject = self._subject(repository, reference)
+        if response.status not in (200, 201, 202):
+            if tags and response.status in (400, 404, 405, 414, 431):
+                # the form with several tags is not known here; one by one will say what else is wrong, if anything
+                response.drain()
+                return (), False
+            self._fail(response, subject)
+        response.drain()
+        stored = response.headers.get("Docker-Content-Digest", "")
+        if is_digest(stored) and stored.split(":")[0] == manifest.digest.split(":")[0] and stored != manifest.digest:
+            raise DigestMismatch(
+                f"stored another manifest than was sent: {stored} instead of {manifest.digest}.",
+                subject=subject,
+                hint="The destination rewrites manifests; switch its conversion off, or choose another destination.",
+            )
+        # one line for each tag, or all in one line
+        made = [tag.strip() for line in response.header_lines("OCI-Tag") for tag in line.split(",")]
+        return tuple(tag for tag in tags if tag in made), "OCI-Subject" in response.headers
+
+    def delete_manifest(self, repository: str, reference: str) -> bool:
+        """Delete a tag or a digest; False where it was not there."""
+        scope = repository_scope(repository, {"delete", "pull"})
+        response = self._request("DELETE", f"/v2/{repository}/manifests/{reference}", (scope,))
+        if response.status == 404:
+            response.drain()
+            return False
+        if response.status not in (200, 202, 204):
+            self._fail(response, self._subject(repository, reference))
+        response.drain()
+        return True
+
+    def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
+        """Who refers to a manifest; None where the registry has no referrers API (distribution-spec end-12)."""
+        if self.features.referrers is False:
+            return None
+        url: str | None = f"{self._base}/v2/{repository}/referrers/{digest}"
+        found: list[Descriptor] = []
+        seen: set[str] = set()
+        while url is not None and url not in seen and len(seen) < MOST_PAGES:
+            seen.add(url)
+            response = self._request("GET", url, self._scope(repository), {"Accept": OCI_INDEX}, follow=True)
+            if response.status != 200:
+                answer = read_answer(response)
+                if answer.status in (400, 404, 405, 406) or answer.status in (301, 302, 401, 403):
+                    # a registry that has the API answers an empty index where there is nothing
+                    if "NAME_UNKNOWN" not in answer.codes:
+                        self.features.referrers = False
+                    return None
+                raise failure_of(answer, self._subject(repository, digest), plain_http=False, where=str(self.origin))
+            try:
+                index = parse_manifest(response.body(MANIFEST_LIMIT), OCI_INDEX)
+            except MigrationError:
+                # a web page in place of an index: no referrers API
+                self.features.referrers = False
+                return None
+            self.features.referrers = True
+            found += index.children
+            url = self._next_page(url, response, self._subject(repository, digest))
+        return found
+
+    # -- blobs
+    def head_blob(self, repository: str, digest: str) -> int | None:
+        """A blob's size in bytes (-1 where the registry does not say it); None where it is not there."""
+        path = f"/v2/{repository}/blobs/{digest}"
+        response = self._request("HEAD", path, self._scope(repository), follow=True)
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            if response.status in (401, 403):
+                raise self._denied(self._scope(repository))
+            self._fail(response, self._subject(repository, digest))
+        length = response.headers.get("Content-Length", "")
+        return int(length) if length.isdigit() else -1
+
+    def open_blob(self, repository: str, descriptor: Descriptor) -> BlobReader:
+        """A reader of a blob's bytes that checks digest and size and goes on after an interruption. Must be closed."""
+        subject = self._subject(repository, descriptor.digest)
+
+        def fetch(start: int) -> Response:
+            headers = {"Range": f"bytes={start}-"} if start else {}
+            path = f"/v2/{repository}/blobs/{descriptor.digest}"
+            response = self._request("GET", path, self._scope(repository), headers, follow=True)
+            if response.status == 404:
+                response.drain()
+                raise BlobUnknown(
+                    "the source does not have this blob, though a manifest names it.",
+                    subject=subject,
+                    hint="Push the image again at the source, or leave it out.",
+                )
+            if response.status not in (200, 206):
+                self._fail(response, subject)
+            return response
+
+        return BlobReader(fetch, descriptor, subject, self.transport.options.attempts, self.transport.bandwidth)
+
+    def mount(self, repository: str, digest: str, source: str) -> Upload | None:
+        """Ask that a blob of the repository `source` be in `repository` too. None: it is there now. Else an upload session.
+
+        With `source` equal to `repository` this asks whether the blob is there already, at the price of the request that an
+        upload begins with anyway.
+        """
+        scopes = [repository_scope(repository, PULL_PUSH)]
+        if source != repository:
+            scopes.append(repository_scope(source, PULL))
+        query = urlencode({"mount": digest, "from": source})
+        return self._start(repository, f"?{query}", scopes)
+
+    def start_upload(self, repository: str) -> Upload:
+        """Open an upload session."""
+        upload = self._start(repository, "", [repository_scope(repository, PULL_PUSH)])
+        if upload is None:
+            raise InvalidAnswer("answered 201 to the start of an upload.", subject=self._subject(repository))
+        return upload
+
+    def _start(self, repository: str, query: str, scopes: t.Sequence[Scope]) -> Upload | None:
+        path = f"/v2/{repository}/blobs/uploads/{query}"
+        response = self._request("POST", path, scopes, {"Content-Length": "0"}, b"")
+        if response.status == 201:
+            response.drain()
+            return None
+        if response.status != 202:
+            self._fail(response, self._subject(repository))
+        response.drain()
+        return self._session(response, repository)
+
+    def _session(self, response: Response, repository: str) -> Upload:
+        location = response.headers.get("Location", "")
+        if not location:
+            raise InvalidAnswer("opened an upload without saying where (no Location).", subject=self._subject(repository))
+        location = urljoin(response.url, location)
+        target = origin_of(location)
+        if target.host == self.origin.host and target != self.origin:
+            # behind a proxy registries name their own scheme or port; what the user gave is what works
+            if self.origin.scheme == "https" and target.scheme == "http":
+                parts = urlsplit(location)
+                location = f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        minimum = response.headers.get("OCI-Chunk-Min-Length", "")
+        return Upload(location, int(minimum) if minimum.isdigit() else 0)
+
+    def post_blob(self, repository: str, digest: str, body: Body, length: int) -> Upload | None:
+        """Send a blob in one POST. None: stored. Else the registry does not know this form, and opened a session instead."""
+        path = f"/v2/{repository}/blobs/uploads/?{urlencode({'digest': digest})}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        response = self._request("POST", path, (repository_scope(repository, PULL_PUSH),), headers, body)
+        if response.status not in (201, 202):
+            self._fail(response, self._subject(repository, digest))
+        response.drain()
+        self.features.single_post = response.status == 201
+        return None if response.status == 201 else self._session(response, repository)
+
+    def put_blob(self, repository: str, upload: Upload, digest: str, body: Body, length: int) -> None:
+        """Send all bytes of a blob to an upload session, in one PUT; `length` in bytes."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        location = _with_query(upload.location, digest=digest)
+        response = self._request("PUT", location, (repository_scope(repository, PULL_PUSH),), headers, body)
+        self._finish(response, repository, digest)
+
+    def put_blob_in_chunks(self, repository: str, upload: Upload, digest: str, body: t.Iterable[bytes], chunk_size: int) -> None:
+        """Send a blob in PATCHes of `chunk_size` bytes and close the session with a PUT (distribution-spec "Pushing a blob in chunks")."""
+        size = max(chunk_size, upload.chunk_min_length)
+        scopes = (repository_scope(repository, PULL_PUSH),)
+        start = 0
+        for chunk in _in_pieces(body, size):
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(len(chunk)),
+                "Content-Range": f"{start}-{start + len(chunk) - 1}",
+            }
+            # repeated blindly, a chunk that had arrived would be appended twice: the whole blob is started again instead
+            response = self._request("PATCH", upload.location, scopes, headers, chunk, attempts=1)
+            if response.status not in (202, 204):
+                self._fail(response, self._subject(repository, digest))
+            response.drain()
+            upload = self._session(response, repository) if "Location" in response.headers else upload
+            start += len(chunk)
+        location = _with_query(upload.location, digest=digest)
+        response = self._request("PUT", location, scopes, {"Content-Length": "0"}, b"", attempts=1)
+        self._finish(response, repository, digest)
+
+    def _finish(self, response: Response, repository: str, digest: str) -> None:
+        if response.status in REDIRECTS:
+            response.drain()
+            raise RegistryError("redirects an upload.", subject=self._subject(repository, digest), status=response.status)
+        if response.status not in (200, 201, 204):
+            self._fail(response, self._subject(repository, digest))
+        response.drain()
+
+    def cancel_upload(self, repository: str, upload: Upload) -> None:
+        """Give an unused session back. That it fails on old registries harms nobody: sessions expire."""
+        try:
+            self._request("DELETE", upload.location, (repository_scope(repository, PULL_PUSH),), attempts=1).drain()
+        except MigrationError:
+            return
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self.transport.close()
+
+
+def _with_query(url: str, **more: str) -> str:
+    """The address with parameters added; what is in its query already is kept to the letter (it may be signed)."""
+    parts = urlsplit(url)
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items() if name not in names)
+    separator = "&" if parts.query and added else ""
+    return parts._replace(query=f"{parts.query}{separator}{added}").geturl()
+
+
+def _in_pieces(body: t.Iterable[bytes], size: int) -> t.Iterator[bytes]:
+    held = bytearray()
+    for data in body:
+        held += data
+        while len(held) >= size:
+            yield bytes(held[:size])
+            del held[:size]
+    if held:
+        yield bytes(held)

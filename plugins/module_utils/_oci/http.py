@@ -1,0 +1,453 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""HTTP for registries, on urllib3: pooled connections, proxies, retries, pauses, redirects; no knowledge of registries.
+
+urllib3's own retries and redirects are off: a redirect must not carry credentials along, a pause concerns all workers of a
+host, and a body that streams from another registry cannot be sent twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import ssl
+import threading
+import time
+import typing as t
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    CertificateUntrusted,
+    ConnectionFailed,
+    InvalidAnswer,
+    InvalidOption,
+    MigrationError,
+    RedirectRefused,
+    SchemeMismatch,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
+from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
+
+try:
+    import urllib3
+    import urllib3.exceptions as urllib3_errors
+    from urllib3.util import Timeout, make_headers
+except ImportError as error:
+    HAS_URLLIB3 = False
+    URLLIB3_IMPORT_ERROR: t.Optional[ImportError] = error
+else:
+    HAS_URLLIB3 = True
+    URLLIB3_IMPORT_ERROR = None
+
+READ_SIZE = 1 << 20
+#: answers that are read whole (errors, tokens, lists) are bounded: what a server sends is hostile until proved otherwise
+SMALL_BODY = 1 << 20
+LIST_BODY = 64 << 20
+MOST_REDIRECTS = 8
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: answers after which the same request may well succeed
+RETRIED = frozenset({408, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+OVERLOADED = frozenset({429, 503, 504})
+#: waiting for a rate limit is no failure: it gets this many times the attempts
+PATIENCE_WITH_429 = 4
+USER_AGENT = "registryops.migration"
+
+Body = t.Union[bytes, t.Iterable[bytes], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class HTTPOptions:
+    """How to talk to one registry. Times are seconds; 0 as a rate means no limit."""
+
+    tls: TLSOptions = dataclasses.field(default_factory=TLSOptions)
+    proxy: str = ""
+    no_proxy: str = ""
+    connect_to: str = ""
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    attempts: int = 5
+    concurrency: int = 16
+    requests_per_second: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port: what decides whether credentials may travel along (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+def origin_of(url: str) -> Origin:
+    """The origin of an absolute http(s) URL; raises InvalidAnswer for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidAnswer("a server sent an address that is none.", hint="Report it to the registry's operator.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidAnswer(f"a server sent an address with the scheme {parts.scheme!r}.", hint="Only http and https can be followed.")
+    return Origin(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+
+class Response:
+    """An answer. One whose body is streamed must be closed; it keeps its connection and its place at the host until then."""
+
+    def __init__(self, raw: t.Any, url: str, release: t.Callable[[], None]) -> None:
+        self.status: int = raw.status
+        self.headers: t.Mapping[str, str] = raw.headers
+        self.url = url
+        self._raw = raw
+        self._release: t.Callable[[], None] | None = release
+        self._body: bytes | None = None
+
+    def header_lines(self, name: str) -> list[str]:
+        """All values of a header that may come on several lines."""
+        return list(self._raw.headers.getlist(name))
+
+    def body(self, limit: int = SMALL_BODY) -> bytes:
+        """The whole body, at most `limit` bytes (else InvalidAnswer), read once."""
+        if self._body is None:
+            try:
+                data = self._raw.read(limit + 1, decode_content=self._is_encoded())
+                if len(data) > limit:
+                    raise InvalidAnswer(f"answered with more than {limit} bytes.", subject=str(origin_of(self.url)))
+            except (urllib3_errors.HTTPError, OSError) as error:
+                raise _translate(error, origin_of(self.url)) from error
+            finally:
+                self.close()
+            self._body = data
+        return self._body
+
+    def json(self, limit: int = SMALL_BODY) -> t.Any:
+        """The body as JSON; InvalidAnswer if it is none."""
+        data = self.body(limit)
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            raise InvalidAnswer(
+                f"answered {self.status} with something that is not JSON.",
+                subject=str(origin_of(self.url)),
+                hint="Is this the registry's address, and not that of a web page or a proxy in front of it?",
+            ) from None
+
+    def _is_encoded(self) -> bool:
+        # identity is asked for; a server that compresses nevertheless has to be undone before digests are compared
+        return "content-encoding" in self.headers
+
+    def chunks(self) -> t.Iterator[bytes]:
+        """The body piece by piece, up to 1 MiB each; ConnectionFailed if it breaks off."""
+        try:
+            while True:
+                data = self._raw.read(READ_SIZE, decode_content=self._is_encoded())
+                if not data:
+                    return
+                yield data
+        except (urllib3_errors.HTTPError, OSError) as error:
+            raise _translate(error, origin_of(self.url)) from error
+
+    def drain(self) -> None:
+        """Read what is left, if it is little, so that the connection can be used again; and close."""
+        try:
+            self.body()
+        except MigrationError:
+            # the answer is not wanted any more; closing has dropped the connection
+            self.close()
+
+    def close(self) -> None:
+        """Give connection and place back; may be called again."""
+        release, self._release = self._release, None
+        if release is not None:
+            if self._raw.isclosed() or not self._raw.length_remaining:
+                self._raw.release_conn()
+            else:
+                self._raw.close()
+            release()
+
+
+class Transport:
+    """Connections to one registry and to the hosts that it sends us to. Threads share it."""
+
+    def __init__(self, origin: Origin, options: HTTPOptions, bandwidth: Rate | None = None) -> None:
+        self.origin = origin
+        self.options = options
+        self.bandwidth = bandwidth or Rate(0)
+        self.warnings: list[str] = []
+        self._lock = threading.Lock()
+        self._context: ssl.SSLContext | None = None
+        self._pools: dict[Origin, t.Any] = {}
+        self._limits: dict[Origin, HostLimits] = {}
+        if options.connect_to and options.proxy:
+            raise InvalidOption("cannot be combined with proxy.", subject="connect_to", hint="Leave out one of them.")
+
+    # -- one request
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: t.Mapping[str, str],
+        body: Body = None,
+        *,
+        attempts: int | None = None,
+    ) -> Response:
+        """Send a request until it is answered with something other than "try again", and return the answer unread.
+
+        A body that is not bytes can be sent once only: its failures are the caller's to repeat. Redirects are returned.
+        Raises ConnectionFailed and its like when no answer came to the last attempt.
+        """
+        origin = origin_of(url)
+        limits = self.limits(origin)
+        tries = attempts or self.options.attempts
+        can_repeat = body is None or isinstance(body, bytes)
+        attempt = 0
+        while True:
+            limits.wait()
+            try:
+                response = self._send(method, url, origin, limits, headers, body)
+            except ConnectionFailed:
+                attempt += 1
+                if not can_repeat or attempt >= tries:
+                    raise
+                time.sleep(backoff(attempt))
+                continue
+            if response.status not in RETRIED:
+                return response
+            attempt += 1
+            asked = retry_after(response.headers.get("Retry-After"))
+            last = attempt >= tries * (PATIENCE_WITH_429 if response.status == 429 else 1)
+            pause = asked if asked is not None else backoff(attempt)
+            if response.status in OVERLOADED or asked is not None:
+                limits.pause(pause)
+            if not can_repeat or last:
+                return response
+            response.drain()
+            if response.status not in OVERLOADED and asked is None:
+                # this request failed, the host as a whole may be well: nobody else waits
+                time.sleep(pause)
+
+    def follow(self, method: str, url: str, headers: t.Mapping[str, str], *, secret_headers: t.Mapping[str, str]) -> Response:
+        """Send a request without body and follow redirects; `secret_headers` go to the registry's own origin only."""
+        seen = set()
+        while True:
+            origin = origin_of(url)
+            everything = {**headers, **secret_headers} if origin == self.origin else dict(headers)
+            response = self.request(method, url, everything)
+            if response.status not in REDIRECTS or "location" not in response.headers:
+                return response
+            response.drain()
+            seen.add(url)
+            target = urljoin(url, response.headers["location"])
+            if origin.scheme == "https" and origin_of(target).scheme != "https":
+                raise RedirectRefused(
+                    f"redirects from https to plain http on {origin_of(target)}.",
+                    subject=str(origin),
+                    hint="Have the registry's storage or proxy answer with https addresses.",
+                )
+            if target in seen or len(seen) >= MOST_REDIRECTS:
+                raise RedirectRefused("redirects in a loop.", subject=str(origin), hint="Report it to the registry's operator.")
+            url = target
+
+    def _send(self, method: str, url: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body) -> Response:
+        gate = limits.gate
+        gate.acquire()
+        overloaded = False
+        released = False
+
+        def release() -> None:
+            gate.release(overloaded)
+
+        try:
+            raw = self._exchange(method, url, origin, headers, body)
+            overloaded = raw.status in OVERLOADED
+            for line in raw.headers.getlist("Warning") if "warning" in raw.headers else ():
+                self._warn(origin, line)
+            response = Response(raw, url, release)
+            released = True
+            if method == "HEAD":
+                response.close()
+            return response
+        except (urllib3_errors.HTTPError, OSError) as error:
+            overloaded = isinstance(error, urllib3_errors.TimeoutError)
+            raise _translate(error, origin, timeouts=self.options) from error
+        finally:
+            if not released:
+                release()
+
+    def _exchange(self, method: str, url: str, origin: Origin, headers: t.Mapping[str, str], body: Body) -> t.Any:
+        pool = self._pool(origin)
+        arguments: dict[str, t.Any] = {
+            "body": body,
+            "headers": {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Host": str(origin), **headers},
+            "redirect": False,
+            "retries": False,
+            "preload_content": False,
+            "decode_content": False,
+        }
+        if isinstance(pool, urllib3.ProxyManager):
+            return pool.urlopen(method, url, **arguments)
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return pool.urlopen(method, target, assert_same_host=False, **arguments)
+
+    # -- what is shared
+    def limits(self, origin: Origin) -> HostLimits:
+        """The limits of a host, made when it is first talked to."""
+        found = self._limits.get(origin)
+        if found is None:
+            with self._lock:
+                rate = Rate(self.options.requests_per_second)
+                found = self._limits.setdefault(origin, HostLimits(Gate(self.options.concurrency), rate))
+        return found
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, to the registry and to the hosts that it sent us to."""
+        return sum(limits.requests for limits in list(self._limits.values()))
+
+    def _pool(self, origin: Origin) -> t.Any:
+        found = self._pools.get(origin)
+        if found is None:
+            with self._lock:
+                if origin not in self._pools:
+                    self._pools[origin] = self._make_pool(origin)
+                found = self._pools[origin]
+        return found
+
+    def _make_pool(self, origin: Origin) -> t.Any:
+        options = self.options
+        arguments: dict[str, t.Any] = {
+            "maxsize": options.concurrency,
+            "block": False,
+            "timeout": Timeout(connect=options.connect_timeout, read=options.read_timeout),
+        }
+        if origin.scheme == "https":
+            if self._context is None:
+                self._context = make_context(str(self.origin), options.tls)
+            arguments["ssl_context"] = self._context
+            if not options.tls.validate_certs:
+                # the user has said so, and the module has warned once: not again for each connection
+                urllib3.disable_warnings(urllib3_errors.InsecureRequestWarning)
+                arguments["cert_reqs"] = "CERT_NONE"
+                arguments["assert_hostname"] = False
+        proxy = self._proxy(origin)
+        if proxy:
+            return self._make_proxy_manager(proxy, arguments)
+        host, port = origin.host, origin.port
+        if options.connect_to and origin == self.origin:
+            host, port = _split_address(options.connect_to, origin.port)
+            if origin.scheme == "https":
+                arguments["server_hostname"] = origin.host
+                if options.tls.validate_certs:
+                    arguments["assert_hostname"] = origin.host
+        kind = urllib3.HTTPSConnectionPool if origin.scheme == "https" else urllib3.HTTPConnectionPool
+        return kind(host, port, **arguments)
+
+    def _proxy(self, origin: Origin) -> str:
+        if self.options.connect_to and origin == self.origin:
+            return ""
+        proxies = getproxies_environment()
+        if self.options.proxy:
+            proxies = {"http": self.options.proxy, "https": self.options.proxy, "no": self.options.no_proxy or proxies.get("no", "")}
+        elif self.options.no_proxy:
+            proxies["no"] = self.options.no_proxy
+        proxy = proxies.get(origin.scheme) or proxies.get("all", "")
+        if not proxy or proxy_bypass_environment(f"{origin.host}:{origin.port}", proxies):
+            return ""
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+    def _make_proxy_manager(self, proxy: str, arguments: dict[str, t.Any]) -> t.Any:
+        parts = urlsplit(proxy)
+        headers = None
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers = make_headers(proxy_basic_auth=pair)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidOption("is no http or https address of a proxy.", subject="proxy", hint="Write it as http://host:port.")
+        port = f":{parts.port}" if parts.port else ""
+        return urllib3.ProxyManager(f"{parts.scheme}://{parts.hostname}{port}", proxy_headers=headers, **arguments)
+
+    def _warn(self, origin: Origin, line: str) -> None:
+        match = re.match(r'299 - "(.*)"', line)
+        text = f"{origin}: {(match.group(1) if match else line)[:500]}"
+        with self._lock:
+            if text not in self.warnings and len(self.warnings) < 50:
+                self.warnings.append(text)
+
+    def close(self) -> None:
+        """Drop all connections."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear() if hasattr(pool, "clear") else pool.close()
+            self._pools.clear()
+
+
+def _split_address(address: str, default_port: int) -> tuple[str, int]:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/\s]+)(?::(\d{1,5}))?", address)
+    if not match:
+        raise InvalidOption("is no host or host:port.", subject="connect_to", hint="Write it as 10.0.0.5:5000 or registry-1.internal.")
+    return match.group(1).strip("[]"), int(match.group(2) or default_port)
+
+
+def _translate(error: BaseException, origin: Origin, timeouts: HTTPOptions | None = None) -> MigrationError:
+    """urllib3's and the system's exceptions in our words. No URL is quoted: its query may hold a signature."""
+    where = str(origin)
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CertificateUntrusted(
+                f"its certificate is not trusted: {cause.verify_message}.",
+                subject=where,
+                hint="Give the CA that signed it as ca_path, or put it into certs.d.",
+            )
+        if isinstance(cause, ssl.SSLError):
+            reason = (cause.reason or str(cause)).lower().replace("_", " ")
+            if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:
+                return SchemeMismatch(
+                    "speaks plain http on this port, not TLS.",
+                    subject=where,
+                    hint="Check the port, or set plain_http: true if the registry really has no TLS.",
+                )
+            if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
+                return CertificateUntrusted(
+                    "wants a client certificate, or another one.", subject=where, hint="Give client_cert and client_key."
+                )
+            return ConnectionFailed(f"TLS failed: {reason}.", subject=where, hint="Check the server's TLS versions and certificate.")
+    name = type(error).__name__
+    if isinstance(error, urllib3_errors.NameResolutionError):
+        return ConnectionFailed("the host name cannot be resolved.", subject=where, hint="Check the name and the DNS of this machine.")
+    if isinstance(error, urllib3_errors.ProxyError):
+        return ConnectionFailed("the proxy did not let the connection through.", subject=where, hint="Check proxy and no_proxy.")
+    if isinstance(error, urllib3_errors.ConnectTimeoutError):
+        seconds = f" within {timeouts.connect_timeout:g} s" if timeouts else ""
+        return ConnectionFailed(f"no connection{seconds}.", subject=where, hint="Check the address, the port and firewalls.")
+    if isinstance(error, urllib3_errors.ReadTimeoutError):
+        seconds = f" for {timeouts.read_timeout:g} s" if timeouts else ""
+        return ConnectionFailed(f"sent nothing{seconds}.", subject=where, hint="Raise read_timeout if the registry is that slow.")
+    if isinstance(error, urllib3_errors.NewConnectionError):
+        return ConnectionFailed("the connection was refused or has no route.", subject=where, hint="Check host, port and firewalls.")
+    if "BadStatusLine" in str(error) or "UnknownProtocol" in name:
+        return SchemeMismatch("does not speak plain http on this port.", subject=where, hint="Set plain_http: false if it has TLS.")
+    return ConnectionFailed(f"the connection broke ({name}).", subject=where, hint="It has been tried again as often as allowed.")
+
+
+def _causes(error: BaseException) -> t.Iterator[BaseException]:
+    """The exception, what it wraps and what caused it."""
+    queue: list[t.Any] = [error]
+    seen: set[int] = set()
+    while queue:
+        current = queue.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""TLS contexts: what is trusted and who we are, per registry.
+
+Trusted are the system's CAs, the option's CA file and the `certs.d` folders that docker and podman read for the host.
+Variables such as REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE are not looked at: what the options say holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import ssl
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+
+#: containers-certs.d(5) and docker's "Verify repository client with certificates", in the order in which podman looks
+CERTS_D = ("~/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d")
+
+
+@dataclasses.dataclass(frozen=True)
+class TLSOptions:
+    """What a user can say about TLS. Paths are files on the machine that talks to the registry."""
+
+    validate_certs: bool = True
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    certs_dirs: t.Tuple[str, ...] = CERTS_D
+
+
+def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
+    """The TLS context for a registry `host[:port]`.
+
+    Raises InvalidOption, naming the option, if a file is missing or is no certificate.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for folder in options.certs_dirs:
+        found = os.path.join(os.path.expanduser(folder), host)
+        if os.path.isdir(found):
+            _load_folder(context, found)
+            break
+    if options.ca_path:
+        _load_ca(context, options.ca_path, "ca_path")
+    if options.client_cert:
+        _load_client(context, options.client_cert, options.client_key, "client_cert and client_key")
+    elif options.client_key:
+        raise InvalidOption("is set, but client_cert is not.", subject="client_key", hint="Give both, or none.")
+    if not options.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_folder(context: ssl.SSLContext, folder: str) -> None:
+    names = sorted(os.listdir(folder))
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.endswith(".crt"):
+            _load_ca(context, path, path)
+        elif name.endswith(".cert"):
+            key = path[: -len(".cert")] + ".key"
+            if os.path.basename(key) not in names:
+                raise InvalidOption(f"has no {os.path.basename(key)} beside it.", subject=path, hint="A client certificate needs its key.")
+            _load_client(context, path, key, path)
+
+
+def _load_ca(context: ssl.SSLContext, path: str, subject: str) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except OSError as error:
+        raise InvalidOption(
+            f"cannot be used as a file of CA certificates: {path}: {error.strerror or 'it holds no PEM certificate'}.",
+            subject=subject,
+            hint="Give a readable PEM file on the host where the task runs.",
+        ) from error
+
+
+def _load_client(context: ssl.SSLContext, certificate: str, key: str, subject: str) -> None:
+    def no_password() -> str:
+        # without this callback OpenSSL would ask on the terminal, and a task would hang
+        raise InvalidOption("is protected by a passphrase.", subject=subject, hint="Give a key without a passphrase.")
+
+    try:
+        context.load_cert_chain(certificate, key or None, password=no_password)
+    except OSError as error:
+        raise InvalidOption(
+            f"cannot be used as client certificate and key: {certificate}: {error.strerror or 'they are no matching PEM pair'}.",
+            subject=subject,
+            hint="Give readable PEM files on the host where the task runs.",
+        ) from error

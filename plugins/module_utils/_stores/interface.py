@@ -1,0 +1,119 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""What the copy engine knows of a place where images are: one interface for registries, folders and all that follows."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+
+
+@dataclasses.dataclass(frozen=True)
+class Received:
+    """How a blob came to be in a repository: `present` (it was there), `mounted`, or `uploaded` with so many bytes."""
+
+    how: str
+    size: int = 0
+
+
+class Store(abc.ABC):
+    """A place with repositories, tags, manifests and blobs. Threads share one object.
+
+    All methods raise subclasses of MigrationError. Names are those of the distribution specification.
+    """
+
+    #: how messages and reports call it: a host, or a path
+    name: str
+    #: what its product accepts and needs
+    profile: Profile
+    #: whether a blob can be brought from one repository into another without moving its bytes
+    mounts: bool = True
+
+    @abc.abstractmethod
+    def check(self, writing: bool) -> None:
+        """Find out early whether the store can be used at all."""
+
+    def expect(self, repositories: t.Sequence[str]) -> None:  # noqa: B027 - most stores have no use for it
+        """Say which repositories are going to be used."""
+
+    @abc.abstractmethod
+    def repositories(self) -> t.Iterator[str]:
+        """All repositories; CatalogForbidden where the store does not say."""
+
+    @abc.abstractmethod
+    def tags(self, repository: str) -> list[str]:
+        """All tags of a repository; RepositoryUnknown where there is none."""
+
+    @abc.abstractmethod
+    def resolve(self, repository: str, reference: str) -> Descriptor | None:
+        """Digest, media type and size (-1 if unknown) of a tag or digest; None where it is not there."""
+
+    @abc.abstractmethod
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        """A manifest's exact bytes; ManifestUnknown where it is not there."""
+
+    @abc.abstractmethod
+    def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
+        """Manifests that have this one as their subject; None where the store only keeps fall-back tags."""
+
+    @abc.abstractmethod
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        """Bytes of a blob (-1 if the store does not say); None where it is not there."""
+
+    @abc.abstractmethod
+    def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
+        """A blob for reading; BlobUnknown where it is not there."""
+
+    @abc.abstractmethod
+    def receive_blob(
+        self,
+        repository: str,
+        descriptor: Descriptor,
+        open_source: t.Callable[[], BlobSource],
+        *,
+        holder: str = "",
+        fresh: bool = False,
+        anew: bool = False,
+    ) -> Received:
+        """Have the blob in a repository when this returns.
+
+        `open_source` is only called when bytes have to move. `holder`: a repository here that is known to hold the blob.
+        `fresh`: this repository is known to be new. `anew`: move the bytes whatever the store says to have.
+        """
+
+    @abc.abstractmethod
+    def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        """Store a manifest under tags, or without any under its digest."""
+
+    @abc.abstractmethod
+    def delete_manifest(self, repository: str, reference: str) -> bool:
+        """Delete a tag or digest; False where it was not there."""
+
+    @property
+    def requests(self) -> int:
+        """Requests over the network so far."""
+        return 0
+
+    def features(self) -> dict[str, t.Any]:
+        """What was learnt about the store and is worth remembering for the next run."""
+        return {}
+
+    def remember(self, features: t.Mapping[str, t.Any]) -> None:  # noqa: B027 - most stores have nothing to learn
+        """Take over what an earlier run has learnt."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the store asked to be told to people."""
+        return []
+
+    def close(self) -> None:  # noqa: B027 - most stores hold nothing
+        """Finish writing, and give everything back."""

@@ -1,0 +1,320 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""An OCI image layout (image-spec "image-layout.md") as a store: a folder that holds any number of repositories.
+
+Entries of index.json are named `repository:tag` in the annotation `org.opencontainers.image.ref.name`, whose grammar allows it;
+a name without a colon is a tag of the repository that the folder is called after, as single-image layouts of other tools have it.
+All blobs lie in one place, so each exists once, whatever the number of repositories that use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import check_digest, is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    BlobUnknown,
+    InvalidOption,
+    InvalidReference,
+    ManifestUnknown,
+    MigrationError,
+    RepositoryUnknown,
+    StateError,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import READ_SIZE
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import MANIFEST_LIMIT, Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import OCI_INDEX
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
+
+REF_NAME = "org.opencontainers.image.ref.name"
+#: index.json is written again at most this often (seconds): with thousands of tags it is large
+FLUSH_EVERY = 2.0
+_LOCK = ".registryops.lock"
+
+
+class _File:
+    """A blob in a file, for reading."""
+
+    def __init__(self, path: str, digest: str) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115 - closed by close()
+        self._digest = digest
+        self.size = os.fstat(self._file.fileno()).st_size
+        self.received = 0
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        return checked(self._pieces(), self._digest, self._file.name)
+
+    def _pieces(self) -> t.Iterator[bytes]:
+        while True:
+            data = self._file.read(READ_SIZE)
+            if not data:
+                return
+            self.received += len(data)
+            yield data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class OCILayoutStore(Store):
+    """A folder with `oci-layout`, `index.json` and `blobs/`."""
+
+    mounts = False
+
+    def __init__(self, path: str, profile: Profile) -> None:
+        self.path = os.path.abspath(os.path.expanduser(path))
+        self.name = self.path
+        self.profile = profile
+        self._lock = threading.RLock()
+        self._entries: list[dict[str, t.Any]] = []
+        self._tags: dict[str, dict[str, dict[str, t.Any]]] = {}
+        self._loaded = False
+        self._changed = False
+        self._flushed_at = 0.0
+        self._lock_file: t.IO[str] | None = None
+
+    # -- the folder
+    def check(self, writing: bool) -> None:
+        if writing:
+            self._prepare()
+        self._load()
+
+    def _prepare(self) -> None:
+        """Make the folder a layout, and keep other processes from writing to it."""
+        if self._lock_file is not None:
+            return
+        try:
+            os.makedirs(os.path.join(self.path, "blobs"), exist_ok=True)
+            self._lock_file = open(os.path.join(self.path, _LOCK), "w")  # noqa: SIM115 - held until close()
+        except OSError as error:
+            raise StateError(f"cannot be written to: {error.strerror}.", subject=self.path, hint="Choose a folder that is writable.") from error
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateError("another run is writing to this folder.", subject=self.path, hint="Wait for it to end.") from error
+        marker = os.path.join(self.path, "oci-layout")
+        if not os.path.exists(marker):
+            self._write(marker, b'{"imageLayoutVersion": "1.0.0"}')
+
+    def _load(self) -> None:
+        with self._lock:
+            if self._loaded:
+                return
+            index = os.path.join(self.path, "index.json")
+            if not os.path.isdir(self.path):
+                raise InvalidOption("there is no such folder.", subject=self.path, hint="Give the path of an OCI layout.")
+            if os.path.exists(index):
+                self._read_index(index)
+            elif self._lock_file is None:
+                raise InvalidOption("holds no index.json.", subject=self.path, hint="Give the path of an OCI layout.")
+            self._loaded = True
+
+    def _read_index(self, path: str) -> None:
+        try:
+            with open(path, "rb") as file:
+                content = json.load(file)
+            entries = content["manifests"]
+            for entry in entries:
+                check_digest(entry["digest"])
+                self._name(entry)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, MigrationError) as error:
+            raise InvalidOption(f"is no index of an OCI layout ({error}).", subject=path, hint="Mend it, or choose another folder.") from error
+        self._entries = entries
+
+    def _name(self, entry: dict[str, t.Any]) -> None:
+        name = (entry.get("annotations") or {}).get(REF_NAME)
+        if not isinstance(name, str):
+            return
+        repository, _, tag = name.rpartition(":")
+        repository = repository or re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(self.path).lower()).strip("._-") or "layout"
+        try:
+            check_repository(repository)
+            check_tag(tag)
+        except InvalidReference:
+            # another tool's naming: the image can still be had by its digest
+            return
+        self._tags.setdefault(repository, {})[tag] = entry
+
+    @staticmethod
+    def _write(path: str, data: bytes) -> None:
+        """Write a file so that nobody ever sees half of it."""
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at free space and permissions.") from error
+
+    def _flush(self) -> None:
+        with self._lock:
+            if self._changed:
+                content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._entries}
+                self._write(os.path.join(self.path, "index.json"), json.dumps(content, separators=(",", ":")).encode())
+                self._changed = False
+                self._flushed_at = time.monotonic()
+
+    def _blob_path(self, digest: str) -> str:
+        algorithm, encoded = check_digest(digest).split(":", 1)
+        return os.path.join(self.path, "blobs", algorithm, encoded)
+
+    # -- what is there
+    def repositories(self) -> t.Iterator[str]:
+        self._load()
+        return iter(sorted(self._tags))
+
+    def tags(self, repository: str) -> list[str]:
+        self._load()
+        with self._lock:
+            if repository not in self._tags:
+                raise RepositoryUnknown("there is no such repository.", subject=f"{self.path}: {repository}", hint="Check the name.")
+            return list(self._tags[repository])
+
+    def resolve(self, repository: str, reference: str) -> Descriptor | None:
+        self._load()
+        if ":" in reference:
+            found = [entry for entry in self._entries if entry["digest"] == reference]
+            entry: dict[str, t.Any] | None = found[0] if found else None
+            if entry is None:
+                try:
+                    manifest = self.manifest(repository, reference)
+                except ManifestUnknown:
+                    return None
+                return Descriptor(manifest.media_type, manifest.digest, len(manifest.data))
+        else:
+            entry = self._tags.get(repository, {}).get(reference)
+        return Descriptor(entry.get("mediaType", ""), entry["digest"], entry.get("size", -1)) if entry else None
+
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        self._load()
+        digest, media_type = reference, ""
+        if ":" not in reference:
+            entry = self._tags.get(repository, {}).get(reference)
+            if entry is None:
+                raise ManifestUnknown("there is no such tag.", subject=f"{self.path}: {repository}:{reference}", hint="Check the name.")
+            digest, media_type = entry["digest"], entry.get("mediaType", "")
+        try:
+            with open(self._blob_path(digest), "rb") as file:
+                data = file.read(MANIFEST_LIMIT + 1)
+        except OSError as error:
+            raise ManifestUnknown(f"cannot be read: {error.strerror}.", subject=f"{self.path}: {digest}", hint="Copy the image again.") from error
+        return parse_manifest(data, media_type, digest)
+
+    def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
+        return None
+
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        try:
+            return os.stat(self._blob_path(digest)).st_size
+        except FileNotFoundError:
+            return None
+
+    def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
+        try:
+            return _File(self._blob_path(descriptor.digest), descriptor.digest)
+        except OSError as error:
+            raise BlobUnknown(
+                f"cannot be read: {error.strerror}.", subject=f"{self.path}: {descriptor.digest}", hint="Copy the image into the folder again."
+            ) from error
+
+    # -- what is written
+    def receive_blob(
+        self,
+        repository: str,
+        descriptor: Descriptor,
+        open_source: t.Callable[[], BlobSource],
+        *,
+        holder: str = "",
+        fresh: bool = False,
+        anew: bool = False,
+    ) -> Received:
+        self._prepare()
+        path = self._blob_path(descriptor.digest)
+        size = self.blob_size(repository, descriptor.digest)
+        if size is not None and not anew and descriptor.size in (-1, size):
+            return Received("present")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        source = open_source()
+        try:
+            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    for data in source:
+                        file.write(data)
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at free space and permissions.") from error
+        finally:
+            source.close()
+        return Received("uploaded", source.received)
+
+    def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        self._prepare()
+        self._load()
+        path = self._blob_path(manifest.digest)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._write(path, manifest.data)
+        with self._lock:
+            for tag in tags:
+                self._forget(repository, tag)
+                entry = {
+                    "mediaType": manifest.media_type,
+                    "digest": manifest.digest,
+                    "size": len(manifest.data),
+                    "annotations": {REF_NAME: f"{repository}:{tag}"},
+                }
+                self._entries.append(entry)
+                self._tags.setdefault(repository, {})[tag] = entry
+                self._changed = True
+            if time.monotonic() - self._flushed_at > FLUSH_EVERY:
+                self._flush()
+        return PutManifest(tuple(tags), False)
+
+    def _forget(self, repository: str, tag: str) -> bool:
+        entry = self._tags.get(repository, {}).pop(tag, None)
+        if entry is None:
+            return False
+        if not self._tags[repository]:
+            del self._tags[repository]
+        # by identity: two entries may be equal but for their place
+        self._entries = [one for one in self._entries if one is not entry]
+        self._changed = True
+        return True
+
+    def delete_manifest(self, repository: str, reference: str) -> bool:
+        self._prepare()
+        self._load()
+        with self._lock:
+            if not is_digest(reference):
+                return self._forget(repository, reference)
+            tags = [tag for tag, entry in self._tags.get(repository, {}).items() if entry["digest"] == reference]
+            return any([self._forget(repository, tag) for tag in tags])
+
+    def close(self) -> None:
+        if self._lock_file is not None:
+            self._flush()
+            self._lock_file.close()
+            self._lock_file = None

@@ -1,0 +1,250 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""A v2 registry as a store: the order of requests that moves a blob with the fewest of them, and what to do when it fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import CHUNK, SMALL_BLOB, PutManifest, RegistryClient, Upload
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    DigestMismatch,
+    ManifestTooLarge,
+    MigrationError,
+    RegistryError,
+    RegistryReadOnly,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
+
+#: blobs up to this size are held in memory, so that a request can be sent again without asking the source again
+BUFFERED = 1 << 20
+#: codes of an upload session that is gone; the blob may have arrived all the same (its answer was lost)
+_LOST_SESSION = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+#: so many refused mounts, with not one granted, and the registry is not asked any more
+_REFUSED_MOUNTS = 3
+
+
+class RegistryStore(Store):
+    """A registry that speaks the distribution specification."""
+
+    def __init__(self, client: RegistryClient, profile: Profile) -> None:
+        self.client = client
+        self.name = client.host
+        self.profile = profile
+        self._learning = threading.Lock()
+        self._mounts_refused = 0
+        self._mounts_granted = 0
+
+    # -- what is there
+    def check(self, writing: bool) -> None:
+        if writing:
+            self.client.will_write()
+        self.client.ping()
+
+    def expect(self, repositories: t.Sequence[str]) -> None:
+        self.client.expect(repositories)
+
+    def repositories(self) -> t.Iterator[str]:
+        return self.client.repositories()
+
+    def tags(self, repository: str) -> list[str]:
+        return self.client.tags(repository)
+
+    def resolve(self, repository: str, reference: str) -> Descriptor | None:
+        return self.client.head_manifest(repository, reference)
+
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        return self.client.get_manifest(repository, reference)
+
+    def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
+        if self.client.features.referrers is None:
+            # one asks whether there is such an API, the others wait for the answer
+            with self._learning:
+                return self.client.referrers(repository, digest)
+        return self.client.referrers(repository, digest)
+
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        return self.client.head_blob(repository, digest)
+
+    def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
+        return self.client.open_blob(repository, descriptor)
+
+    # -- what is written
+    def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        return self.client.put_manifest(repository, manifest, tags)
+
+    def delete_manifest(self, repository: str, reference: str) -> bool:
+        return self.client.delete_manifest(repository, reference)
+
+    def receive_blob(
+        self,
+        repository: str,
+        descriptor: Descriptor,
+        open_source: t.Callable[[], BlobSource],
+        *,
+        holder: str = "",
+        fresh: bool = False,
+        anew: bool = False,
+    ) -> Received:
+        attempts = self.client.transport.options.attempts
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._receive(repository, descriptor, open_source, holder, fresh and attempt == 1, anew)
+            except MigrationError as error:
+                if attempt >= attempts or not self._may_repeat(error, attempt):
+                    raise
+            # the next attempt asks first whether the blob has arrived after all
+            time.sleep(backoff(attempt))
+
+    def _may_repeat(self, error: MigrationError, attempt: int) -> bool:
+        if isinstance(error, ManifestTooLarge) and not self.client.features.chunk_size:
+            # a proxy in front limits the size of a request: smaller ones get through
+            self.client.features.chunk_size = CHUNK
+            return True
+        if isinstance(error, RegistryError) and (_LOST_SESSION.intersection(error.codes) or error.status in (404, 416)):
+            return True
+        if isinstance(error, DigestMismatch):
+            # bits that flipped on the way deserve a second chance, a blob that is corrupt at the source no third
+            return attempt == 1
+        return error.transient
+
+    def _receive(
+        self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource], holder: str, fresh: bool, anew: bool
+    ) -> Received:
+        client, features = self.client, self.client.features
+        upload: Upload | None = None
+        if not anew:
+            small = not holder and 0 <= descriptor.size <= SMALL_BLOB
+            if features.single_post and (small or (fresh and not holder and descriptor.size >= 0)):
+                return self._post(repository, descriptor, open_source)
+            if small and features.single_post is None and self._learning.acquire(blocking=False):
+                # one small blob teaches whether the registry knows this form; at the worst its bytes are sent twice
+                try:
+                    if features.single_post is None:
+                        return self._post(repository, descriptor, open_source)
+                finally:
+                    self._learning.release()
+            found, upload = self._mount(repository, descriptor.digest, holder)
+            if found is not None:
+                return found
+        if upload is None:
+            upload = client.start_upload(repository)
+        return self._send(repository, descriptor, upload, open_source)
+
+    def _mount(self, repository: str, digest: str, holder: str) -> tuple[Received | None, Upload | None]:
+        """Have the blob mounted, or found in its place: with no holder known, the repository itself is named as the holder."""
+        features = self.client.features
+        if holder and holder != repository and features.mount is not False:
+            try:
+                upload = self.client.mount(repository, digest, holder)
+            except RegistryReadOnly:
+                raise
+            except (AccessDenied, AuthenticationFailed, RegistryError) as error:
+                if error.transient:
+                    raise
+                # a refused mount is no refused upload
+                self._count_mount(False)
+                return None, None
+            self._count_mount(upload is None)
+            if upload is not None:
+                return None, upload
+            if self.profile.head_after_mount and self.client.head_blob(repository, digest) is None:
+                return None, None
+            return Received("mounted"), None
+        if features.self_mount is False:
+            return (Received("present"), None) if self.client.head_blob(repository, digest) is not None else (None, None)
+        try:
+            upload = self.client.mount(repository, digest, repository)
+        except RegistryError as error:
+            if error.transient:
+                raise
+            # this registry does not take the question in this form: ask in the plain one from now on
+            features.self_mount = False
+            return self._mount(repository, digest, "")
+        return (Received("present"), None) if upload is None else (None, upload)
+
+    def _count_mount(self, granted: bool) -> None:
+        if granted:
+            self._mounts_granted += 1
+            self.client.features.mount = True
+        else:
+            self._mounts_refused += 1
+            if self._mounts_refused >= _REFUSED_MOUNTS and not self._mounts_granted:
+                self.client.features.mount = False
+
+    def _post(self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource]) -> Received:
+        """Send a blob in the one POST that newer registries take; the session that others open instead is used."""
+        if descriptor.size <= BUFFERED:
+            data = _read_whole(open_source)
+            upload = self.client.post_blob(repository, descriptor.digest, data, len(data))
+            if upload is not None:
+                self._put_bytes(repository, descriptor, upload, data)
+            return Received("uploaded", len(data))
+        source = open_source()
+        try:
+            upload = self.client.post_blob(repository, descriptor.digest, source, source.size)
+        finally:
+            source.close()
+        return Received("uploaded", source.received) if upload is None else self._send(repository, descriptor, upload, open_source)
+
+    def _put_bytes(self, repository: str, descriptor: Descriptor, upload: Upload, data: bytes) -> None:
+        chunk_size = self.client.features.chunk_size
+        if chunk_size and len(data) > chunk_size:
+            self.client.put_blob_in_chunks(repository, upload, descriptor.digest, [data], chunk_size)
+        else:
+            self.client.put_blob(repository, upload, descriptor.digest, data, len(data))
+
+    def _send(self, repository: str, descriptor: Descriptor, upload: Upload, open_source: t.Callable[[], BlobSource]) -> Received:
+        if 0 <= descriptor.size <= BUFFERED:
+            data = _read_whole(open_source)
+            self._put_bytes(repository, descriptor, upload, data)
+            return Received("uploaded", len(data))
+        source = open_source()
+        try:
+            chunk_size = self.client.features.chunk_size
+            if source.size < 0 or (chunk_size and source.size > chunk_size):
+                self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, chunk_size or CHUNK)
+            else:
+                self.client.put_blob(repository, upload, descriptor.digest, source, source.size)
+            return Received("uploaded", source.received)
+        finally:
+            source.close()
+
+    # -- bookkeeping
+    @property
+    def requests(self) -> int:
+        return self.client.transport.requests
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.client.transport.warnings
+
+    def features(self) -> dict[str, t.Any]:
+        return {**self.client.features.as_dict(), "one_scope_a_token": self.client.one_scope_a_token}
+
+    def remember(self, features: t.Mapping[str, t.Any]) -> None:
+        self.client.remember(features)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def _read_whole(open_source: t.Callable[[], BlobSource]) -> bytes:
+    source = open_source()
+    try:
+        return b"".join(source)
+    finally:
+        source.close()

@@ -1,0 +1,263 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: registry_image_copy
+short_description: Copy images from one registry to another
+version_added: 0.1.0
+author:
+  - registryops.migration contributors (@registryops)
+description:
+  - Copies all repositories of a registry, or those that rules select, to another registry or into a folder, byte by byte, so that every digest
+    stays what it was.
+  - Each blob moves once in a run, whatever the number of repositories that use it; a tag appears at the destination only when everything that
+    it names is there.
+  - What the destination has already is left alone, so a second run changes nothing, and an interrupted one goes on where it was.
+  - In check mode nothing is written to the destination; the result is the plan.
+extends_documentation_fragment:
+  - registryops.migration.registries
+  - registryops.migration.registries.rules
+  - registryops.migration.registries.attributes
+  - registryops.migration.registries.diff
+  - registryops.migration.registries.actiongroup
+options:
+  source:
+    required: true
+  destination:
+    required: true
+  existing_tags:
+    description:
+      - What is done with a tag that the destination has with another digest.
+      - V(overwrite) moves it, V(keep) leaves it as it is, V(fail) leaves it as it is and makes the task fail.
+    type: str
+    choices: [overwrite, keep, fail]
+    default: overwrite
+  backup_tag:
+    description:
+      - Before a tag is overwritten, the manifest that it pointed to gets this tag. C({tag}) and C({digest}) (its first 12 digits) are filled in.
+    type: str
+  on_error:
+    description:
+      - V(skip) goes on with the other tags, V(retry) does so and tries the failed ones again in the end, V(abort) stops at the first failure.
+      - In every case the task fails if anything could not be copied.
+    type: str
+    choices: [skip, retry, abort]
+    default: skip
+  retries:
+    description: How often failed tags are tried again with O(on_error=retry).
+    type: int
+    default: 2
+  bytes_per_second:
+    description: Bytes a second that are copied at the most, over the whole run; V(0) is no limit.
+    type: float
+    default: 0
+  plan_file:
+    description:
+      - In check mode, the plan is written to this file.
+      - Otherwise this plan is carried out as it is, and O(rules) are not looked at. A tag that has moved since, on either side, fails.
+    type: path
+seealso:
+  - module: registryops.migration.registry_image_verify
+"""
+
+EXAMPLES = r"""
+- name: Copy a whole registry
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+      username: mover
+      password: "{{ old_password }}"
+    destination:
+      url: new.example.com:5000
+      username: mover
+      password: "{{ new_password }}"
+
+- name: Copy the releases since version 2 of one team, under a new prefix
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      url: new.example.com:5000
+    rules:
+      - repositories:
+          include: [team/**]
+        tags:
+          semver: ">=2"
+        mapping:
+          strip_prefix: team
+          prefix: platform/apps
+
+- name: Write a plan for review
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      url: new.example.com:5000
+    plan_file: /var/lib/migration/plan.jsonl
+  check_mode: true
+  diff: true
+
+- name: Carry out the reviewed plan
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      url: new.example.com:5000
+    plan_file: /var/lib/migration/plan.jsonl
+
+- name: Take images to a folder that crosses an air gap
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      type: oci_layout
+      path: /media/transfer/images
+    rules:
+      - repositories:
+          include: [base/alpine, base/python]
+"""
+
+RETURN = r"""
+counts:
+  description: Tags by what became of them. In check mode RV(counts.copied) counts what would be copied.
+  returned: when the run came to an end
+  type: dict
+  contains:
+    copied:
+      description: Copied, new or overwritten.
+      type: int
+      sample: 118
+    unchanged:
+      description: The destination had them already, with the same digest.
+      type: int
+      sample: 2
+    kept:
+      description: The destination has another digest, and keeps it.
+      type: int
+      sample: 0
+    conflict:
+      description: The destination has another digest, and O(existing_tags=fail) was given.
+      type: int
+      sample: 0
+    failed:
+      description: Tags, or whole repositories, that could not be copied.
+      type: int
+      sample: 0
+    not_attempted:
+      description: Not come to because of O(on_error=abort).
+      type: int
+      sample: 0
+failures:
+  description: What failed, with the reason and the way out, at most 100 entries. The ledger has all of them.
+  returned: when the run came to an end
+  type: list
+  elements: dict
+  sample:
+    - repository: team/app
+      tag: "1.4"
+      kind: blob_unknown
+      subject: old.example.com/team/app@sha256:9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0
+      message: the source does not have this blob, though a manifest names it.
+      hint: Push the image again at the source, or leave it out.
+repositories:
+  description: How many repositories took part.
+  returned: when the run came to an end
+  type: int
+  sample: 12
+bytes_copied:
+  description: Bytes of blobs that moved; in check mode, that would move at the most.
+  returned: when the run came to an end
+  type: int
+  sample: 18273645
+blobs:
+  description: What became of blobs, by C(uploaded), C(mounted) from another repository and C(present) already; in check mode C(unique).
+  returned: when the run came to an end
+  type: dict
+  sample: {uploaded: 52, mounted: 8, present: 0}
+requests:
+  description: Requests that the run took on each side.
+  returned: when the run came to an end
+  type: dict
+  sample: {source: 95, destination: 155}
+seconds:
+  description: How long it took.
+  returned: when the run came to an end
+  type: float
+  sample: 12.3
+ledger:
+  description: The path of the ledger on the host where the task ran; empty in check mode.
+  returned: when the run came to an end
+  type: str
+  sample: /home/mover/.local/state/registryops.migration/old.example.com-to-new.example.com/ledger.sqlite3
+plan_file:
+  description: The path of the plan, where one was asked for.
+  returned: when the run came to an end
+  type: str
+  sample: /var/lib/migration/plan.jsonl
+error:
+  description: Why the run as a whole could not be done, in the form of an entry of RV(failures).
+  returned: when it could not be done at all
+  type: dict
+  sample:
+    kind: certificate_untrusted
+    subject: new.example.com:5000
+    message: "its certificate is not trusted: unable to get local issuer certificate."
+    hint: Give the CA that signed it as ca_path, or put it into certs.d.
+"""
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
+    RULES,
+    Connections,
+    fail,
+    make_module,
+    policy_of,
+    rules_of,
+    state_dir_of,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+
+
+def main():
+    module = make_module(
+        {
+            **RULES,
+            "existing_tags": {"type": "str", "choices": ["overwrite", "keep", "fail"], "default": "overwrite"},
+            "backup_tag": {"type": "str"},
+            "on_error": {"type": "str", "choices": ["skip", "retry", "abort"], "default": "skip"},
+            "retries": {"type": "int", "default": 2},
+            "bytes_per_second": {"type": "float", "default": 0.0},
+            "plan_file": {"type": "path"},
+        },
+        both_sides=True,
+    )
+    connections = Connections(module, module.params["bytes_per_second"])
+    try:
+        source, destination = connections.open("source"), connections.open("destination")
+        job = Job(
+            source,
+            destination,
+            rules_of(module.params),
+            policy_of(module.params),
+            state_dir_of(module.params, source, destination),
+            module.params["plan_file"] or "",
+        )
+        outcome = make_plan(job) if module.check_mode else carry_out(job)
+    except MigrationError as error:
+        fail(module, error)
+    finally:
+        connections.close()
+    result = copy_result(outcome, diff=module._diff)
+    if outcome.failed:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: registry_repo_info
+short_description: List the repositories and tags of a registry
+version_added: 0.1.0
+author:
+  - registryops.migration contributors (@registryops)
+description:
+  - Lists repositories and their tags, with digests, media types, sizes and platforms where that is asked for.
+extends_documentation_fragment:
+  - registryops.migration.registries
+  - registryops.migration.registries.info
+  - registryops.migration.registries.actiongroup
+options:
+  side:
+    description: Which of the two connections is meant.
+    type: str
+    choices: [source, destination]
+    default: source
+  repositories:
+    description: Which repositories.
+    type: dict
+    suboptions:
+      include:
+        description: Names, globs, or regular expressions behind C(regex:). Without any, everything.
+        type: list
+        elements: str
+        default: []
+      exclude:
+        description: Patterns of what is left out, in the same form.
+        type: list
+        elements: str
+        default: []
+  tags:
+    description: Which tags. All that is given has to agree.
+    type: dict
+    suboptions:
+      include:
+        description: Names, globs, or regular expressions behind C(regex:). Without any, everything.
+        type: list
+        elements: str
+        default: []
+      exclude:
+        description: Patterns of what is left out, in the same form.
+        type: list
+        elements: str
+        default: []
+      semver:
+        description: A range of versions, such as V(>=1.2 <2). What is no version is left out.
+        type: str
+      newest:
+        description: Of what is left, only so many of the newest versions.
+        type: int
+  details:
+    description:
+      - V(names) takes one request for each repository.
+      - V(digests) takes one more for each tag.
+      - V(platforms) reads each manifest, which some registries count as a pull, and tells sizes and platforms.
+    type: str
+    choices: [names, digests, platforms]
+    default: names
+  output_file:
+    description:
+      - Write the list to this file as JSON, on the host where the task runs, and return it without tags. For large registries.
+    type: path
+  workers:
+    description: Threads.
+    type: int
+    default: 16
+"""
+
+EXAMPLES = r"""
+- name: What is in the registry?
+  registryops.migration.registry_repo_info:
+    source:
+      url: old.example.com
+      username: mover
+      password: "{{ old_password }}"
+  register: found
+
+- name: Digests of all releases of one team, from the new registry
+  registryops.migration.registry_repo_info:
+    destination:
+      url: new.example.com:5000
+    side: destination
+    repositories:
+      include: [team/**]
+    tags:
+      semver: ">=1"
+    details: digests
+"""
+
+RETURN = r"""
+registry:
+  description: The registry that was looked at.
+  returned: success
+  type: str
+  sample: old.example.com
+repositories:
+  description: What was found, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The repository's name.
+      type: str
+      sample: team/app
+    size:
+      description: Bytes of all its images where sizes are known (a layer that several tags share counts for each); else the number of tags.
+      type: int
+      sample: 73400320
+    tag_count:
+      description: How many tags were selected.
+      type: int
+      sample: 1
+    tags:
+      description: The tags, unless O(output_file) is given.
+      type: list
+      elements: dict
+      sample:
+        - name: "1.4"
+          digest: sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b
+          media_type: application/vnd.oci.image.index.v1+json
+          size: 73400320
+          platforms: [linux/amd64, linux/arm64]
+tag_count:
+  description: How many tags were selected in all repositories.
+  returned: success
+  type: int
+  sample: 120
+failures:
+  description: What could not be read, with the reason, at most 100 entries.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+failure_count:
+  description: How many repositories and tags could not be read.
+  returned: success
+  type: int
+  sample: 0
+output_file:
+  description: The file with the whole list, where it was asked for.
+  returned: success
+  type: str
+  sample: /var/lib/migration/inventory.json
+"""
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
+from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
+    REPOSITORIES,
+    SIDES,
+    Connections,
+    fail,
+    make_module,
+    without_none,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import inventory_result
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+
+
+def main():
+    patterns = {"type": "list", "elements": "str", "default": []}
+    tags = {"include": patterns, "exclude": patterns, "semver": {"type": "str"}, "newest": {"type": "int"}}
+    module = make_module(
+        {
+            "side": {"type": "str", "choices": list(SIDES), "default": "source"},
+            "repositories": REPOSITORIES,
+            "tags": {"type": "dict", "options": tags},
+            "details": {"type": "str", "choices": ["names", "digests", "platforms"], "default": "names"},
+            "output_file": {"type": "path"},
+            "workers": {"type": "int", "default": 16},
+        }
+    )
+    connections = Connections(module)
+    try:
+        store = connections.open(module.params["side"])
+        store.check(writing=False)
+        inventory = take_inventory(
+            store,
+            RepositorySelection.from_options(without_none(module.params["repositories"])),
+            TagSelection.from_options(without_none(module.params["tags"])),
+            module.params["details"],
+            module.params["workers"],
+        )
+        result = inventory_result(store.name, inventory, module.params["output_file"])
+    except MigrationError as error:
+        fail(module, error)
+    finally:
+        connections.close()
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

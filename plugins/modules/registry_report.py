@@ -1,0 +1,91 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: registry_report
+short_description: Write the report of a migration
+version_added: 0.1.0
+author:
+  - registryops.migration contributors (@registryops)
+description:
+  - Reads the ledgers of all workers of a migration and writes C(report.json), with totals, workers, failures and repositories, and
+    C(report.csv), with a line for each tag.
+  - The report describes the last run of each worker. Writing it changes neither registry, so the task never reports a change.
+extends_documentation_fragment:
+  - registryops.migration.registries.info
+options:
+  ledgers:
+    description: The ledgers, on the host where the task runs, by the name of the worker that each is from.
+    type: dict
+    required: true
+  output_dir:
+    description: The folder for the report; it is made if need be.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write the report of two workers
+  registryops.migration.registry_report:
+    ledgers:
+      worker1: /var/lib/migration/worker1.sqlite3
+      worker2: /var/lib/migration/worker2.sqlite3
+    output_dir: /var/lib/migration/report
+"""
+
+RETURN = r"""
+json_file:
+  description: The path of the report for programs.
+  returned: success
+  type: str
+  sample: /var/lib/migration/report/report.json
+csv_file:
+  description: The path of the table of tags.
+  returned: success
+  type: str
+  sample: /var/lib/migration/report/report.csv
+counts:
+  description: Tags by what became of them.
+  returned: success
+  type: dict
+  sample: {copied: 118, unchanged: 2}
+repositories:
+  description: How many repositories took part.
+  returned: success
+  type: int
+  sample: 12
+verified:
+  description: Whether every worker's part has been verified since it was copied, and nothing differed.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import fail
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import report_result
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"ledgers": {"type": "dict", "required": True}, "output_dir": {"type": "path", "required": True}},
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, json_file="", csv_file="", counts={}, repositories=0, verified=False)
+    try:
+        report = write_report(module.params["ledgers"], module.params["output_dir"])
+    except MigrationError as error:
+        fail(module, error)
+    module.exit_json(**report_result(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Makes what the other targets need, and only what is not there yet: Debian packages, and a virtual environment with the
+# packages of tests/requirements.txt in the versions of tests/constraints.txt.
+
+set -euo pipefail
+# shellcheck source=tests/tools/work_folder.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/work_folder.sh"
+
+# What would send pip, or the interpreter, to another place than the virtual environment.
+unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIREMENT PIP_CONSTRAINT
+export LC_ALL=C.UTF-8
+
+requirements="$checkout/tests/requirements.txt"
+constraints="$checkout/tests/constraints.txt"
+
+stop() {
+    printf 'make setup: %s\n' "$1" >&2
+    exit 1
+}
+
+# usage: logged NAME COMMAND...: its output is kept in a file, and shown if it fails
+logged() {
+    local log="$work/logs/$1.log"
+    shift
+    if ! "$@" >"$log" 2>&1 </dev/null 9>&-; then
+        tail -n 100 "$log" >&2
+        stop "\"$*\" failed; its last lines are above, all of them in $log."
+    fi
+}
+
+# The pinned ansible-core runs on Python 3.11 to 3.13; pyenv has names on PATH that do not start, hence the trial.
+supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+# Debian's python3 lacks ensurepip, which venv needs, until python3-venv is installed.
+makes_venvs() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-python3.11}" python3.12 python3.13 python3; do
+        if supported "$candidate" && makes_venvs "$candidate"; then
+            printf '%s' "$candidate"
+            return
+        fi
+        [ -z "${PYTHON:-}" ] || return 1
+    done
+    return 1
+}
+
+missing_packages() {
+    local command package
+    while read -r command package; do
+        command -v "$command" >/dev/null || printf '%s\n' "$package"
+    done <<'TOOLS'
+docker-registry docker-registry
+skopeo skopeo
+htpasswd apache2-utils
+openssl openssl
+TOOLS
+    [ -n "${PYTHON:-}" ] || find_python >/dev/null || printf '%s\n' python3 python3-venv
+}
+
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    # docker-registry comes with a service on port 5000: it is neither started now nor at the next boot.
+    export SYSTEMD_OFFLINE=1
+    printf 'Installing Debian packages: %s\n' "$*"
+    logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
+    logged apt-install apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+    if [[ " $* " == *" docker-registry "* ]] && command -v systemctl >/dev/null; then
+        logged docker-registry-service systemctl disable docker-registry
+    fi
+}
+
+mkdir -p -- "$work/logs"
+exec 9>"$work/setup.lock"
+if command -v flock >/dev/null; then
+    flock 9
+fi
+
+mapfile -t packages < <(missing_packages)
+if [ "${#packages[@]}" -gt 0 ]; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        stop "please install these Debian packages, or what stands for them on this system, and run it again: ${packages[*]}."
+    fi
+    install_packages "${packages[@]}"
+fi
+python="$(find_python)" || stop "please install Python 3.11, 3.12 or 3.13 with its venv module, or name it: make setup PYTHON=/path/to/python3."
+
+stamp="$(cat -- "$requirements" "$constraints" <("$python" -c 'import sys; print(sys.version, sys.base_prefix)') | cksum)"
+if [ -x "$venv/bin/python" ] && [ "$(cat -- "$venv/complete" 2>/dev/null)" = "$stamp" ]; then
+    exit 0
+fi
+
+printf 'Making the virtual environment %s\n' "$venv"
+rm -rf -- "${work:?}/venv" "${work:?}/home"
+logged venv "$python" -m venv "$venv"
+logged pip-install "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$requirements" -c "$constraints"
+logged ansible-test-home "$venv/bin/python" "$checkout/tests/tools/ansible_test_home.py" "$work/home"
+printf '%s' "$stamp" >"$venv/complete"
