@@ -6,10 +6,10 @@
 # make lies outside of the checkout; "make help" says where.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-quick test-live format demo build clean
+.PHONY: help setup lint test test-quick test-live test-sanity format demo build clean
 
 export REGISTRYOPS_MAKEFILE := $(MAKEFILE_LIST)
-# ARGS are further arguments for pytest; PYTHON is the interpreter that the virtual environment is made with.
+# ARGS are further arguments for the tool that a target runs; PYTHON is the interpreter that the virtual environment is made with.
 export ARGS PYTHON
 
 # make puts a space before the first name in its list of makefiles: only that one is cut off, for the path may hold others.
@@ -21,7 +21,7 @@ help: ## list the targets
 setup: ## install what the other targets need: Debian packages, a virtual environment
 	$(RUN) setup
 
-lint: ## everything that reads the code without running it, but for ansible-test
+lint: ## all checks that only read the code, but for ansible-test; shows every failure
 	$(RUN) lint
 
 test: ## every check and every test
@@ -32,6 +32,9 @@ test-quick: ## the inner loop: ruff, mypy and the unit tests; ARGS="-k reference
 
 test-live: ## the tests against real registries alone; ARGS="-k mount -x" goes to pytest
 	$(RUN) test-live
+
+test-sanity: ## ansible-test sanity alone; ARGS="--test pylint" goes to it
+	$(RUN) test-sanity
 
 format: ## rewrite the Python files as ruff wants them
 	$(RUN) format

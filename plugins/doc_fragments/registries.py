@@ -35,7 +35,8 @@ options:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
           - By default it is recognised by the host's name; what is not recognised is taken for V(generic).
         type: str
-        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift, quay, swr, zot]
+        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift,
+          quay, swr, zot]
       username:
         description: The user's name. Without it, O(source.search_auth_files) applies.
         type: str

@@ -13,10 +13,10 @@ version_added: 0.1.0
 author:
   - registryops.migration contributors (@registryops)
 description:
-  - Copies all repositories of a registry, or those that rules select, to another registry or into a folder, byte by byte, so that every digest
-    stays what it was.
-  - Each blob moves once in a run, whatever the number of repositories that use it; a tag appears at the destination only when everything that
-    it names is there.
+  - Copies all repositories of a registry, or those that rules select, to another registry or into a folder, byte by byte, so that every
+    digest stays what it was.
+  - Each blob moves once in a run, whatever the number of repositories that use it; a tag appears at the destination only when everything
+    that it names is there.
   - What the destination has already is left alone, so a second run changes nothing, and an interrupted one goes on where it was.
   - In check mode nothing is written to the destination; the result is the plan.
 extends_documentation_fragment:
@@ -39,11 +39,13 @@ options:
     default: overwrite
   backup_tag:
     description:
-      - Before a tag is overwritten, the manifest that it pointed to gets this tag. C({tag}) and C({digest}) (its first 12 digits) are filled in.
+      - Before a tag is overwritten, the manifest that it pointed to gets this tag. C({tag}) and C({digest}) (its first 12 digits) are
+        filled in.
     type: str
   on_error:
     description:
-      - V(skip) goes on with the other tags, V(retry) does so and tries the failed ones again in the end, V(abort) stops at the first failure.
+      - V(skip) goes on with the other tags, V(retry) does so and tries the failed ones again in the end, V(abort) stops at the first
+        failure.
       - In every case the task fails if anything could not be copied.
     type: str
     choices: [skip, retry, abort]
@@ -224,7 +226,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.resu
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
-def main():
+def main() -> None:
     module = make_module(
         {
             **RULES,

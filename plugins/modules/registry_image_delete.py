@@ -92,7 +92,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.resu
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
-def main():
+def main() -> None:
     module = make_module(
         {
             "side": {"type": "str", "choices": list(SIDES), "default": "destination"},

@@ -134,7 +134,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.resu
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
-def main():
+def main() -> None:
     module = make_module({**RULES, "mode": {"type": "str", "choices": ["light", "deep"], "default": "light"}}, both_sides=True)
     connections = Connections(module)
     try:

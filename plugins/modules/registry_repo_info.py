@@ -168,7 +168,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.resu
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
-def main():
+def main() -> None:
     patterns = {"type": "list", "elements": "str", "default": []}
     tags = {"include": patterns, "exclude": patterns, "semver": {"type": "str"}, "newest": {"type": "int"}}
     module = make_module(

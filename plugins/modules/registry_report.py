@@ -67,13 +67,14 @@ verified:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import fail
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import report_result
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={"ledgers": {"type": "dict", "required": True}, "output_dir": {"type": "path", "required": True}},
         supports_check_mode=True,

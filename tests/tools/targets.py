@@ -119,13 +119,14 @@ UNITS = Step("ansible-test units", "units", ("ansible-test", "units", *ANSIBLE_T
 
 
 class Run:
-    """Runs steps, several at a time if asked to; the first that fails ends the others."""
+    """Runs steps, several at a time if asked to. The first that fails ends the others, unless all results are wanted."""
 
-    def __init__(self, workplace: Workplace, roots: dict[str, Path], target: str) -> None:
+    def __init__(self, workplace: Workplace, roots: dict[str, Path], target: str, all_results: bool = False) -> None:
         self.workplace = workplace
         self.roots = roots
         self.target = target
-        self.failed: str = ""
+        self.all_results = all_results
+        self.failures: list[str] = []
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
 
@@ -138,21 +139,26 @@ class Run:
             for thread in threads:
                 thread.join()
         finally:
-            self._end_others()
-        return not self.failed
+            self._end_all()
+        if self.failures:
+            logs = self.workplace.work / "logs"
+            print(f"make {self.target}: {', '.join(self.failures)} failed; what was said is above and in {logs}", flush=True)
+        return not self.failures
+
+    def _over(self) -> bool:
+        return bool(self.failures) and not self.all_results
 
     def _lane(self, steps: t.Sequence[Step]) -> None:
         for step in steps:
-            if not self._step(step):
-                return
+            self._step(step)
 
-    def _step(self, step: Step) -> bool:
+    def _step(self, step: Step) -> None:
         log_path = self.workplace.work / "logs" / f"{self.target}-{step.name.replace(' ', '-')}.log"
         begin = time.monotonic()
         with open(log_path, "wb") as log:
             with self._lock:
-                if self.failed:
-                    return False
+                if self._over():
+                    return
                 process = subprocess.Popen(
                     step.command,
                     cwd=self.roots[step.copy],
@@ -167,19 +173,18 @@ class Run:
         seconds = time.monotonic() - begin
         with self._lock:
             self._running.discard(process)
-            if self.failed:
-                return False
+            if self._over():  # ended because another one has failed
+                return
             if status == 0:
                 print(f"ok     {seconds:6.1f} s  {step.name}", flush=True)
-                return True
-            self.failed = step.name
+                return
+            self.failures.append(step.name)
             print(f"FAILED {seconds:6.1f} s  {step.name}: {shlex.join(step.command)}\n", flush=True)
-            print(log_path.read_text(encoding="utf-8", errors="replace"))
-            print(f"make {self.target}: {step.name} failed; what it says is above and in {log_path}", flush=True)
-        self._end_others()
-        return False
+            print(log_path.read_text(encoding="utf-8", errors="replace"), flush=True)
+        if self._over():
+            self._end_all()
 
-    def _end_others(self) -> None:
+    def _end_all(self) -> None:
         with self._lock:
             running = list(self._running)
         for process in running:
@@ -210,7 +215,7 @@ def extra_arguments() -> list[str]:
 
 def lint(workplace: Workplace) -> int:
     with workplace.copied("lint") as roots:
-        return 0 if Run(workplace, roots, "lint").lanes(LINT) else 1
+        return 0 if Run(workplace, roots, "lint", all_results=True).lanes(LINT) else 1
 
 
 def test(workplace: Workplace) -> int:
@@ -219,6 +224,11 @@ def test(workplace: Workplace) -> int:
         if not Run(workplace, roots, "test").lanes([*LINT, UNITS], [SANITY]):
             return 1
         return pytest(workplace, roots, "tests", "tests/unit", "tests/live")
+
+
+def test_sanity(workplace: Workplace) -> int:
+    with workplace.copied("sanity") as roots:
+        return _foreground(workplace, "sanity", roots["sanity"], *SANITY.command, *extra_arguments())
 
 
 def test_quick(workplace: Workplace) -> int:
@@ -255,6 +265,7 @@ def build(workplace: Workplace) -> int:
 TARGETS: t.Mapping[str, t.Callable[[Workplace], int]] = {
     "lint": lint,
     "test": test,
+    "test-sanity": test_sanity,
     "test-quick": test_quick,
     "test-live": test_live,
     "format": format_files,

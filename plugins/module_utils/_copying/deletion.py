@@ -107,4 +107,3 @@ def _delete_one(store: Store, repository: str, digest: str, named: list[str], by
             subject=f"{store.name}/{repository}: {', '.join(named)}",
             hint="Deleting has to be switched on (docker-registry: storage.delete.enabled), and allowed to this user.",
         ) from error
-

@@ -26,6 +26,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.ref
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AuthenticationFailed,
     ManifestBlobUnknown,
     MigrationError,
     SourceMoved,
@@ -443,7 +444,9 @@ class Engine:
             self._leave(repository)
             if error is not None:
                 self.failed.append(row)
-            if error is not None and self._policy.on_error == "abort" and not self._aborted:
+            # a password that stopped working would be tried once for each tag, until the account is locked
+            is_fatal = isinstance(error, AuthenticationFailed)
+            if error is not None and (is_fatal or self._policy.on_error == "abort") and not self._aborted:
                 self._aborted = True
                 self._scheduler.drop()
             self._window.notify()

@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS verifications (
 class TagRow:
     """What became of one tag (or, with an empty tag's place taken by a digest, of one untagged manifest).
 
-    `state`: copied, unchanged, kept, conflict, unsupported, failed or not_attempted. `size`: bytes of the image, all its manifests and blobs.
+    `state`: copied, unchanged, kept, conflict or failed. `size`: bytes of the image, all its manifests and blobs.
     """
 
     repository: str
@@ -69,7 +69,7 @@ class TagRow:
     digest: str = ""
     media_type: str = ""
     size: int = 0
-    error: t.Optional[MigrationError] = None
+    error: MigrationError | None = None
 
 
 class Ledger:

@@ -25,7 +25,7 @@ KIND = "registryops.migration/plan"
 
 #: copy: new at the destination; update: overwritten; keep: differs, and stays; conflict: differs, and must not
 Action = t.Literal["copy", "update", "unchanged", "keep", "conflict"]
-ACTIONS: t.Tuple[Action, ...] = ("copy", "update", "unchanged", "keep", "conflict")
+ACTIONS: tuple[Action, ...] = ("copy", "update", "unchanged", "keep", "conflict")
 MOVING = frozenset({"copy", "update"})
 
 
@@ -87,7 +87,9 @@ class PlanWriter:
         try:
             self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed by close()
         except OSError as error:
-            raise StateError(f"the plan cannot be written: {error.strerror}.", subject=path, hint="Choose a path that is writable.") from error
+            raise StateError(
+                f"the plan cannot be written: {error.strerror}.", subject=path, hint="Choose a path that is writable."
+            ) from error
         self._write([json.dumps({"kind": KIND, "schema": SCHEMA, "source": source, "destination": destination})])
 
     def add(self, rows: t.Iterable[PlanRow]) -> None:

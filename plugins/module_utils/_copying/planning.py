@@ -43,7 +43,13 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     RepositoryUnknown,
     StateError,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, subject_of_tag, subset_index
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
+    Descriptor,
+    Manifest,
+    digest_tag_stems,
+    is_digest_tag,
+    subset_index,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
@@ -236,14 +242,13 @@ class Planner:
         return _Listing(target, tags, selected, existing, fresh)
 
     def _followers(self, listing: _Listing) -> dict[str, list[str]]:
-        """Tags that were not selected, but belong to a digest that may turn out to be: {digest: its tags}."""
+        """Tags that were not selected, but belong to a digest that may turn out to be: {what their names begin with: tags}."""
         followers: dict[str, list[str]] = collections.defaultdict(list)
         if self._policy.referrers and len(listing.selected) < len(listing.tags):
             chosen = set(listing.selected)
             for tag in listing.tags:
-                subject = subject_of_tag(tag)
-                if subject and tag not in chosen:
-                    followers[subject].append(tag)
+                if is_digest_tag(tag) and tag not in chosen:
+                    followers[tag.partition(".")[0]].append(tag)
         return dict(followers)
 
     def _resolve_chunk(self, listing: _Listing, tags: list[str], followers: dict[str, list[str]], writer: PlanWriter) -> None:
@@ -312,7 +317,14 @@ class Planner:
             return []
         there = {descriptor.digest for descriptor in referrers_of(self._destination, target.destination, digest)}
         return [
-            make_row((target.source, ""), (target.destination, ""), "copy", digest=one.digest, media_type=one.media_type, note=f"refers to {digest}")
+            make_row(
+                (target.source, ""),
+                (target.destination, ""),
+                "copy",
+                digest=one.digest,
+                media_type=one.media_type,
+                note=f"refers to {digest}",
+            )
             for one in found
             if one.digest not in there
         ]
@@ -321,7 +333,7 @@ class Planner:
         """Rows for signatures and the like of what is selected, and for what refers to those in turn."""
         rows: list[PlanRow] = []
         subjects = list(listing.digests.values())
-        if followers.keys() - subjects:
+        if followers.keys() - {stem for digest in subjects for stem in digest_tag_stems(digest)}:
             # a signature may be that of one platform of an index
             for digest in sorted(listing.indexes):
                 try:
@@ -329,7 +341,8 @@ class Planner:
                 except MigrationError as error:
                     self._fail(listing.target.source, digest, error)
         while subjects:
-            for tag in followers.pop(subjects.pop(), ()):
+            stems = digest_tag_stems(subjects.pop())
+            for tag in [tag for stem in stems for tag in followers.pop(stem, ())]:
                 try:
                     rows += self._resolve(listing, tag)
                 except MigrationError as error:
@@ -342,10 +355,12 @@ class Planner:
     def _dates(self, repository: str, tags: list[str], rule: Rule) -> dict[str, datetime.datetime]:
         """When the images of the tags were made, as their configurations say: two requests a tag, so only where a rule asks."""
         undated = dataclasses.replace(rule.tags, since=None, newest=None)
-        candidates = select_tags(tags, undated, None, self._now)
+        selected = select_tags(tags, undated, None, self._now)
+        # digests, and tags that are named after one, are never selected by a date
+        candidates = [tag for tag in selected if not is_digest(tag) and not is_digest_tag(tag)]
         with concurrent.futures.ThreadPoolExecutor(self._policy.workers) as pool:
             moments = pool.map(lambda tag: created(self._source, repository, tag), candidates)
-            return {tag: moment for tag, moment in zip(candidates, moments) if moment is not None}  # noqa: B905 - Python 3.9
+            return {tag: moment for tag, moment in zip(candidates, moments) if moment is not None}
 
 
 def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:
@@ -459,4 +474,6 @@ def _all_in_one(errors: list[InvalidName]) -> InvalidName:
         return errors[0]
     named = "; ".join(f"{error.subject} {error.message}" for error in errors[:10])
     more = f"; and {len(errors) - 10} more" if len(errors) > 10 else ""
-    return InvalidName(f"{len(errors)} repositories cannot have the names that they are mapped to: {named}{more}", subject="mapping", hint=errors[0].hint)
+    return InvalidName(
+        f"{len(errors)} repositories cannot have the names that they are mapped to: {named}{more}", subject="mapping", hint=errors[0].hint
+    )

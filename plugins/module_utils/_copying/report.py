@@ -111,7 +111,9 @@ def write_report(ledgers: t.Mapping[str, str], folder: str) -> Report:
             json.dump(document, json_file, indent=2)
             json_file.write("\n")
     except OSError as error:
-        raise StateError(f"the report cannot be written: {error.strerror}.", subject=folder, hint="Choose a folder that is writable.") from error
+        raise StateError(
+            f"the report cannot be written: {error.strerror}.", subject=folder, hint="Choose a folder that is writable."
+        ) from error
     return report
 
 

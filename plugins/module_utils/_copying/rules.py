@@ -57,10 +57,10 @@ class Policy:
     retries: int = 2
     referrers: bool = True
     foreign_layers: ForeignLayers = "skip"
-    platforms: t.Tuple[Platform, ...] = ()
+    platforms: tuple[Platform, ...] = ()
     index: IndexForm = "whole"
     workers: int = 16
-    only: t.Optional[t.FrozenSet[str]] = None
+    only: frozenset[str] | None = None
 
     @property
     def makes_subsets(self) -> bool:

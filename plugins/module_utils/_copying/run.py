@@ -272,4 +272,10 @@ def _as_lines(job: Job, plan: PlanWriter, measured: Measure) -> tuple[list[str],
     return before, after
 
 
-_WORDS = (("copy", "added"), ("update", "overwritten"), ("unchanged", "unchanged"), ("keep", "kept as they are"), ("conflict", "in conflict"))
+_WORDS = (
+    ("copy", "added"),
+    ("update", "overwritten"),
+    ("unchanged", "unchanged"),
+    ("keep", "kept as they are"),
+    ("conflict", "in conflict"),
+)

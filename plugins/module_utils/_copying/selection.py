@@ -40,12 +40,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.opt
 from ansible_collections.registryops.migration.plugins.module_utils._copying.semver import Constraint, Version
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import is_digest_tag
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 
 _REGEX_PREFIX = "regex:"
 _GLOB_CHARACTERS = frozenset("*?[{")
 _MATCHES_ANY_TAG = frozenset({"*", "**"})
-_DIGEST_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}(?:\..+)?")
 _MOMENT_NUMBERS = ("year", "month", "day", "hour", "minute", "second")
 _MOMENT = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
@@ -57,11 +57,6 @@ _AGE = re.compile(r"(?P<count>[0-9]{1,5})(?P<unit>[hdw])", re.ASCII)
 _AGE_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 NewestBy = t.Literal["version", "date"]
-
-
-def is_digest_tag(tag: str) -> bool:
-    """Whether a tag follows a digest: a fall-back tag of referrers (distribution-spec "Referrers Tag Schema") or one of cosign's."""
-    return _DIGEST_TAG.fullmatch(tag) is not None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -170,6 +170,8 @@ class _Walk:
         found = self._destination.blob_size(repository, digest)
         subject = f"{self._destination.name}/{repository}@{digest}"
         if found is None:
-            raise BlobUnknown("the destination does not have this blob, though a manifest names it.", subject=subject, hint="Copy it again.")
+            raise BlobUnknown(
+                "the destination does not have this blob, though a manifest names it.", subject=subject, hint="Copy it again."
+            )
         if size >= 0 and found >= 0 and found != size:
             raise DigestMismatch(f"the destination's blob has {found} bytes instead of {size}.", subject=subject, hint="Copy it again.")

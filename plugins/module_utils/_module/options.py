@@ -12,6 +12,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
@@ -19,14 +20,18 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HAS_URLLIB3, URLLIB3_IMPORT_ERROR, HTTPOptions
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import parse_platform
-from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import canonical_registry, check_registry_host, shown_without_credentials
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import (
+    canonical_registry,
+    check_registry_host,
+    shown_without_credentials,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import CERTS_D, TLSOptions
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, profile_for
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
 
-Options = t.Dict[str, t.Any]
+Options = dict[str, t.Any]
 
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
 SIDES = ("source", "destination")
@@ -163,21 +168,24 @@ class Connections:
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
+        credential_for, headers = self._credentials(options, host)
         client = RegistryClient(
             canonical_registry(host),
             plain_http=plain_http,
             options=http_options(options),
-            credential_for=self._finder(options, host),
+            credential_for=credential_for,
+            headers=headers,
             bandwidth=self._bandwidth,
             on_secret=self._module.no_log_values.add,
         )
         client.features.chunk_size = options["chunk_size"]
         return RegistryStore(client, profile_for(host, options["provider"]))
 
-    def _finder(self, options: Options, host: str) -> t.Callable[[str], Credential | None]:
+    def _credentials(self, options: Options, host: str) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str]]:
+        """What finds the credential for a repository, and the headers that docker's file wants to be sent along."""
         explicit = {name: options[name] for name in ("username", "password", "identity_token", "registry_token")}
         if not options["search_auth_files"] and not any(explicit.values()) and not options["auth_file"]:
-            return lambda repository: None
+            return lambda repository: None, {}
         finder = CredentialFinder(
             **explicit, authfile=options["auth_file"], environment=os.environ, home=os.path.expanduser("~"), run_helper=self._run_helper
         )
@@ -187,7 +195,7 @@ class Connections:
             self._module.no_log_values.update(finder.secrets)
             return credential
 
-        return find
+        return find, {} if any(explicit.values()) else finder.http_headers
 
     def _run_helper(self, command: list[str], text: str) -> tuple[int, str, str]:
         status, out, err = self._module.run_command(command, data=text, binary_data=True, handle_exceptions=False)

@@ -19,7 +19,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 STATES = ("copied", "unchanged", "kept", "conflict", "failed", "not_attempted")
 
-Result = t.Dict[str, t.Any]
+Result = dict[str, t.Any]
 
 
 def copy_result(outcome: Outcome, diff: bool) -> Result:
@@ -99,7 +99,9 @@ def inventory_result(registry: str, inventory: Inventory, output_file: str | Non
             with open(output_file, "w", encoding="utf-8") as file:
                 json.dump(document, file)
         except OSError as error:
-            raise StateError(f"cannot be written: {error.strerror}.", subject=f"output_file {output_file}", hint="Choose another path.") from error
+            raise StateError(
+                f"cannot be written: {error.strerror}.", subject=f"output_file {output_file}", hint="Choose another path."
+            ) from error
         rows = [{key: value for key, value in row.items() if key != "tags"} for row in rows]
     return {
         "changed": False,

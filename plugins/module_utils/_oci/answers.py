@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -44,9 +43,9 @@ class Answer:
     """A refusal, read: HTTP status, the error codes and messages of its body, and the digests that its details name."""
 
     status: int
-    codes: t.FrozenSet[str] = frozenset()
+    codes: frozenset[str] = frozenset()
     text: str = ""
-    digests: t.Tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     writable: bool = True
 
 
@@ -98,16 +97,18 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
             hint="They have been sent again once; if it persists, the destination's storage loses blobs.",
             digests=answer.digests,
         )
-    if "TAG_INVALID" in codes and status in (400, 403, 409, 412) or "immutable" in answer.text.lower():
+    if ("TAG_INVALID" in codes and status in (400, 403, 409, 412)) or "immutable" in answer.text.lower():
         return TagImmutable(
             f"the destination does not let this tag be changed{said}.",
             subject=subject,
             hint="Set the policy for existing tags to keep, choose another destination name, or lift the immutability rule.",
         )
-    if status == 405 and not answer.writable or "readonly" in answer.text.lower().replace("-", "").replace(" ", ""):
+    if (status == 405 and not answer.writable) or "readonly" in answer.text.lower().replace("-", "").replace(" ", ""):
         return RegistryReadOnly("takes no writes: it is read-only.", subject=where, hint="Switch its read-only mode off and run again.")
     if "NAME_UNKNOWN" in codes:
-        return RepositoryUnknown("there is no such repository.", subject=subject, hint="Check the name; some products need it created first.")
+        return RepositoryUnknown(
+            "there is no such repository.", subject=subject, hint="Check the name; some products need it created first."
+        )
     if "MANIFEST_UNKNOWN" in codes:
         return ManifestUnknown("there is no such tag or digest.", subject=subject, hint="Check the name.")
     if "BLOB_UNKNOWN" in codes:
@@ -115,8 +116,10 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
     if "NAME_INVALID" in codes:
         return InvalidName(f"the registry does not accept this name{said}.", subject=subject, hint="Map it to another name.")
     if "DIGEST_INVALID" in codes:
-        return DigestMismatch(f"the registry got other bytes than the digest says{said}.", subject=subject, hint="Run again; look at proxies.")
-    if status == 413 or "SIZE_INVALID" in codes and "manifest" in answer.text.lower():
+        return DigestMismatch(
+            f"the registry got other bytes than the digest says{said}.", subject=subject, hint="Run again; look at proxies."
+        )
+    if status == 413 or ("SIZE_INVALID" in codes and "manifest" in answer.text.lower()):
         return ManifestTooLarge(f"is too large for the registry or a proxy in front of it{said}.", subject=subject, hint="Raise its limit.")
     if status == 401:
         return AuthenticationFailed(f"is refused{said}.", subject=subject, hint="Check username and password.")
@@ -124,7 +127,11 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
         return AccessDenied(f"is forbidden{said}.", subject=subject, hint="Grant the right, use another account, or leave it out.")
     if status == 404:
         return RegistryError(
-            f"was not found{said}.", subject=subject, hint="Is this a registry, and is the name right?", status=status, codes=tuple(sorted(codes))
+            f"was not found{said}.",
+            subject=subject,
+            hint="Is this a registry, and is the name right?",
+            status=status,
+            codes=tuple(sorted(codes)),
         )
     if codes & {"MANIFEST_INVALID", "UNSUPPORTED"} or status == 415:
         return UnsupportedManifest(
@@ -145,6 +152,6 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
     )
 
 
-def _code_if(digests: t.Tuple[str, ...], is_manifest_error: bool) -> t.FrozenSet[str]:
+def _code_if(digests: tuple[str, ...], is_manifest_error: bool) -> frozenset[str]:
     # some products say BLOB_UNKNOWN to a manifest and name the blobs in the detail
     return frozenset({"MANIFEST_BLOB_UNKNOWN"}) if digests and is_manifest_error else frozenset()

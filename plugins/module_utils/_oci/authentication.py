@@ -54,7 +54,7 @@ class Token:
     """A bearer token as it came, and when (monotonic seconds) it should not be used any more."""
 
     value: str = dataclasses.field(repr=False)
-    scopes: t.FrozenSet[Scope]
+    scopes: frozenset[Scope]
     use_until: float
 
     def covers(self, wanted: t.Iterable[Scope]) -> bool:
@@ -68,7 +68,9 @@ class Authenticator:
     `on_secret` is told of each token, so that it can be kept out of all output.
     """
 
-    def __init__(self, transport: Transport, credential: Credential | None, on_secret: t.Callable[[str], None] = lambda secret: None) -> None:
+    def __init__(
+        self, transport: Transport, credential: Credential | None, on_secret: t.Callable[[str], None] = lambda secret: None
+    ) -> None:
         self._transport = transport
         self._credential = credential
         self._on_secret = on_secret
@@ -146,7 +148,9 @@ class Authenticator:
                 hint="Give username and password, or log in so that docker's or podman's file has them.",
             )
         return AuthenticationFailed(
-            f"refused the credentials of {self.identity}.", subject=where, hint="Check username and password, or the token, and whether it has expired."
+            f"refused the credentials of {self.identity}.",
+            subject=where,
+            hint="Check username and password, or the token, and whether it has expired.",
         )
 
     def _require(self) -> Credential:
@@ -280,7 +284,9 @@ class Authenticator:
             )
         if response.status != 200:
             response.drain()
-            raise AuthenticationFailed(f"the token service answered {response.status}.", subject=where, hint="Check the user and its rights.")
+            raise AuthenticationFailed(
+                f"the token service answered {response.status}.", subject=where, hint="Check the user and its rights."
+            )
         started = time.monotonic()
         answer = response.json()
         value = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
@@ -290,4 +296,3 @@ class Authenticator:
         seconds = float(life) if isinstance(life, (int, float)) and life > 0 else DEFAULT_LIFE
         self._on_secret(value)
         return Token(value, frozenset(scopes), started + seconds - min(RENEW_BEFORE, seconds / 2))
-

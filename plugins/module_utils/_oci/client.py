@@ -15,6 +15,7 @@ import threading
 import typing as t
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.authentication import (
     CATALOG_SCOPE,
     PULL,
@@ -22,14 +23,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.authent
     Authenticator,
     repository_scope,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
-    AuthenticationFailed,
     BlobUnknown,
     CatalogForbidden,
     ConnectionFailed,
@@ -52,7 +51,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
     origin_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import MANIFEST_LIMIT, Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
+    MANIFEST_LIMIT,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_registry_host
 
@@ -72,16 +76,16 @@ SIGN_INS = 3
 class Features:
     """What a registry has been seen to do; None = not known yet. Kept in the ledger, so that it is learnt once."""
 
-    single_post: t.Optional[bool] = None
-    multi_tag: t.Optional[bool] = None
-    referrers: t.Optional[bool] = None
-    mount: t.Optional[bool] = None
-    self_mount: t.Optional[bool] = None
+    single_post: bool | None = None
+    multi_tag: bool | None = None
+    referrers: bool | None = None
+    mount: bool | None = None
+    self_mount: bool | None = None
     chunk_size: int = 0
 
     def as_dict(self) -> dict[str, t.Any]:
         """The fields that are known."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if value}| {
+        return {key: value for key, value in dataclasses.asdict(self).items() if value} | {
             key: value for key, value in dataclasses.asdict(self).items() if value is False
         }
 
@@ -104,7 +108,7 @@ class Upload:
 class PutManifest:
     """What a registry said to a manifest: the tags that it made, and whether it keeps track of the subject's referrers."""
 
-    tags: t.Tuple[str, ...]
+    tags: tuple[str, ...]
     subject_kept: bool
 
 
@@ -112,7 +116,8 @@ class RegistryClient:
     """The distribution API of one registry.
 
     `host` is `name[:port]`; `plain_http` is only true where the user has asked for it. `credential_for` tells the credential for a
-    repository (empty: for the registry itself), since files may name several for parts of one registry.
+    repository (empty: for the registry itself), since files may name several for parts of one registry. `headers` go to the
+    registry with every request.
     """
 
     def __init__(
@@ -122,6 +127,7 @@ class RegistryClient:
         plain_http: bool = False,
         options: HTTPOptions | None = None,
         credential_for: t.Callable[[str], Credential | None] = lambda repository: None,
+        headers: t.Mapping[str, str] | None = None,
         bandwidth: Rate | None = None,
         on_secret: t.Callable[[str], None] = lambda secret: None,
         features: Features | None = None,
@@ -133,6 +139,7 @@ class RegistryClient:
         self._base = f"{scheme}://{api}"
         self.transport = Transport(self.origin, options or HTTPOptions(), bandwidth)
         self._credential_for = credential_for
+        self._headers = dict(headers or {})
         self._on_secret = on_secret
         self._lock = threading.Lock()
         self._by_repository: dict[str, Authenticator] = {}
@@ -194,7 +201,7 @@ class RegistryClient:
         plain = dict(headers or {})
         for sign_in in range(SIGN_INS + 1):
             own = origin_of(url) == self.origin
-            secret = authenticator.header(wanted) if own else {}
+            secret = {**self._headers, **authenticator.header(wanted)} if own else {}
             if follow:
                 response = self.transport.follow(method, url, plain, secret_headers=secret)
             else:
@@ -250,7 +257,7 @@ class RegistryClient:
             response = self._request("GET", "/v2/", (), {"Accept": "application/json"})
         if response.status not in (200, 401, 403):
             # some products answer /v2/ in their own way; what is certainly wrong is a web server without a registry
-            if response.status == 404 or response.status >= 400 and self.origin.scheme == "http":
+            if response.status == 404 or (response.status >= 400 and self.origin.scheme == "http"):
                 self._fail(response, f"{self.origin}/v2/")
         response.drain()
 
@@ -356,13 +363,11 @@ class RegistryClient:
             data = response.body(MANIFEST_LIMIT)
         except InvalidAnswer as error:
             raise ManifestTooLarge(
-                "is larger than 4 MiB, the most that registries have to accept.", subject=subject, hint="Leave it out, or rebuild the image."
+                "is larger than 4 MiB, the most that registries have to accept.",
+                subject=subject,
+                hint="Leave it out, or rebuild the image.",
             ) from error
-        try:
-            return parse_manifest(data, content_type, reference if ":" in reference else None)
-        except MigrationError as error:
-            error.subject = subject
-            raise
+        return parse_manifest(data, content_type, reference if ":" in reference else None, where=subject)
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         """Store a manifest under its digest, or under tags.

@@ -39,7 +39,7 @@ try:
     from urllib3.util import Timeout, make_headers
 except ImportError as error:
     HAS_URLLIB3 = False
-    URLLIB3_IMPORT_ERROR: t.Optional[ImportError] = error
+    URLLIB3_IMPORT_ERROR: ImportError | None = error
 else:
     HAS_URLLIB3 = True
     URLLIB3_IMPORT_ERROR = None

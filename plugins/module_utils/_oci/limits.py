@@ -24,7 +24,9 @@ LONGEST_PAUSE = 900.0
 class Rate:
     """A token bucket: at most `per_second` units a second over the whole run; 0 means no limit."""
 
-    def __init__(self, per_second: float, clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, per_second: float, clock: t.Callable[[], float] = time.monotonic, sleep: t.Callable[[float], None] = time.sleep
+    ) -> None:
         self._per_second = float(per_second)
         self._clock = clock
         self._sleep = sleep

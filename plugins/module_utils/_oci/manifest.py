@@ -716,24 +716,6 @@ def is_digest_tag(tag: str) -> bool:
     return _DIGEST_TAG.fullmatch(tag) is not None
 
 
-def subject_of_tag(tag: str) -> str | None:
-    """The digest that a tag is named after; None for other tags.
-
-    None also for tags whose digest cannot be known: the fall-back tag holds the first 64 digits only, which is less than a whole
-    sha384 or sha512 digest (`is_digest_tag` recognises it, `is_tag_of` compares it).
-    """
-    match = _DIGEST_TAG.fullmatch(tag)
-    if match is None:
-        return None
-    try:
-        return check_digest(f"{match.group(1)}:{match.group(2)}")
-    except InvalidReference:
-        return None
-
-
-def is_tag_of(tag: str, digest: str) -> bool:
-    """Whether a tag is named after this digest, as a fall-back tag or in cosign's way."""
-    if not is_digest_tag(tag):
-        return False
-    stem = tag.partition(".")[0]
-    return stem in (fallback_tag(digest), digest.replace(":", "-", 1))
+def digest_tag_stems(digest: str) -> tuple[str, ...]:
+    """What the names of a digest's tags begin with, up to the first dot: the fall-back tag, and cosign's form of longer digests."""
+    return tuple(dict.fromkeys((fallback_tag(digest), digest.replace(":", "-", 1))))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import ssl
-import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 
@@ -30,7 +29,7 @@ class TLSOptions:
     ca_path: str = ""
     client_cert: str = ""
     client_key: str = ""
-    certs_dirs: t.Tuple[str, ...] = CERTS_D
+    certs_dirs: tuple[str, ...] = CERTS_D
 
 
 def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:

@@ -35,7 +35,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import READ_SIZE
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import MANIFEST_LIMIT, Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
+    MANIFEST_LIMIT,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import OCI_INDEX
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
@@ -102,7 +107,9 @@ class OCILayoutStore(Store):
             os.makedirs(os.path.join(self.path, "blobs"), exist_ok=True)
             self._lock_file = open(os.path.join(self.path, _LOCK), "w")  # noqa: SIM115 - held until close()
         except OSError as error:
-            raise StateError(f"cannot be written to: {error.strerror}.", subject=self.path, hint="Choose a folder that is writable.") from error
+            raise StateError(
+                f"cannot be written to: {error.strerror}.", subject=self.path, hint="Choose a folder that is writable."
+            ) from error
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -133,7 +140,9 @@ class OCILayoutStore(Store):
                 check_digest(entry["digest"])
                 self._name(entry)
         except (OSError, ValueError, KeyError, TypeError, RecursionError, MigrationError) as error:
-            raise InvalidOption(f"is no index of an OCI layout ({error}).", subject=path, hint="Mend it, or choose another folder.") from error
+            raise InvalidOption(
+                f"is no index of an OCI layout ({error}).", subject=path, hint="Mend it, or choose another folder."
+            ) from error
         self._entries = entries
 
     def _name(self, entry: dict[str, t.Any]) -> None:
@@ -215,7 +224,9 @@ class OCILayoutStore(Store):
             with open(self._blob_path(digest), "rb") as file:
                 data = file.read(MANIFEST_LIMIT + 1)
         except OSError as error:
-            raise ManifestUnknown(f"cannot be read: {error.strerror}.", subject=f"{self.path}: {digest}", hint="Copy the image again.") from error
+            raise ManifestUnknown(
+                f"cannot be read: {error.strerror}.", subject=f"{self.path}: {digest}", hint="Copy the image again."
+            ) from error
         return parse_manifest(data, media_type, digest)
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
@@ -232,7 +243,9 @@ class OCILayoutStore(Store):
             return _File(self._blob_path(descriptor.digest), descriptor.digest)
         except OSError as error:
             raise BlobUnknown(
-                f"cannot be read: {error.strerror}.", subject=f"{self.path}: {descriptor.digest}", hint="Copy the image into the folder again."
+                f"cannot be read: {error.strerror}.",
+                subject=f"{self.path}: {descriptor.digest}",
+                hint="Copy the image into the folder again.",
             ) from error
 
     # -- what is written
@@ -311,7 +324,8 @@ class OCILayoutStore(Store):
             if not is_digest(reference):
                 return self._forget(repository, reference)
             tags = [tag for tag, entry in self._tags.get(repository, {}).items() if entry["digest"] == reference]
-            return any([self._forget(repository, tag) for tag in tags])
+            forgotten = [self._forget(repository, tag) for tag in tags]
+            return any(forgotten)
 
     def close(self) -> None:
         if self._lock_file is not None:

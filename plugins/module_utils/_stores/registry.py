@@ -12,7 +12,13 @@ import time
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
-from ansible_collections.registryops.migration.plugins.module_utils._oci.client import CHUNK, SMALL_BLOB, PutManifest, RegistryClient, Upload
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import (
+    CHUNK,
+    SMALL_BLOB,
+    PutManifest,
+    RegistryClient,
+    Upload,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
     AuthenticationFailed,
