@@ -66,6 +66,9 @@ class BlobPlan:
         self._lock = lock
         self._holders: collections.OrderedDict[str, str] = collections.OrderedDict()
         self._moving: dict[str, collections.deque[Need]] = {}
+        self._teacher: Need | None = None
+        self._taught = False
+        self._held: list[Need] = []
         self.totals = Totals()
 
     def need(self, need: Need) -> None:
@@ -86,8 +89,16 @@ class BlobPlan:
         self._scheduler.submit(MOUNT, lambda: self._receive(need, holder))
 
     def _move(self, need: Need) -> None:
+        if self._teacher is not None:
+            self._held.append(need)
+            return
+        urgency = (_TRANSFER, -need.descriptor.size)
+        if not self._taught and self._destination.learns_from(need.descriptor):
+            # one small blob goes alone, once in a run: what the destination says to it saves a request for each of the others
+            self._teacher = need
+            urgency = MOUNT
         # the largest first: a long one that starts last keeps everybody waiting
-        self._scheduler.submit((_TRANSFER, -need.descriptor.size), lambda: self._receive(need, ""))
+        self._scheduler.submit(urgency, lambda: self._receive(need, ""))
 
     def _receive(self, need: Need, holder: str) -> None:
         digest = need.descriptor.digest
@@ -126,6 +137,11 @@ class BlobPlan:
                     following = waiting.popleft()
                     self._moving[digest] = waiting
                     self._move(following)
+            if need is self._teacher:
+                self._teacher, self._taught = None, True
+                held, self._held = self._held, []
+                for other in held:
+                    self._move(other)
             for waiter in need.waiters:
                 waiter(error)
 

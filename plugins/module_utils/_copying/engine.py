@@ -81,6 +81,13 @@ class _Job:
     source_digest: str = ""
     size: int = 0
 
+    @property
+    def content(self) -> Manifest:
+        """The manifest, which has been read when anything else is done with the job."""
+        if self.manifest is None:
+            raise RuntimeError("a job goes on only with its manifest")
+        return self.manifest
+
 
 class Progress(t.Protocol):
     """Who wants to know how far a run is."""
@@ -303,13 +310,12 @@ class Engine:
         if error is not None:
             self._scheduler.submit(_PUT, lambda: self._end(job, error))
             return
-        assert job.manifest is not None  # noqa: S101 - set before anything was waited for
         ready = job.repository.ready
-        waiting = ready.get(job.manifest.digest)
+        waiting = ready.get(job.content.digest)
         if waiting is None:
             # those of the same digest that become ready before this task runs are put with it
-            ready[job.manifest.digest] = [job]
-            digest = job.manifest.digest
+            ready[job.content.digest] = [job]
+            digest = job.content.digest
             self._scheduler.submit(_PUT, lambda: self._put_ready(job.repository, digest))
         else:
             waiting.append(job)
@@ -321,8 +327,7 @@ class Engine:
             for job in jobs:
                 if job.row.existing and self._policy.backup_tag and job.row.tag:
                     self._back_up(job.row)
-            manifest = jobs[0].manifest
-            assert manifest is not None  # noqa: S101 - a job is ready only with its manifest
+            manifest = jobs[0].content
             self._put_tags(jobs, manifest)
         except MigrationError as error:
             if len(jobs) == 1:
@@ -336,8 +341,7 @@ class Engine:
             self._attempt(job, self._finish)
 
     def _put_alone(self, job: _Job) -> None:
-        assert job.manifest is not None  # noqa: S101 - a job is ready only with its manifest
-        self._put_tags([job], job.manifest)
+        self._put_tags([job], job.content)
         self._finish(job)
 
     def _put_tags(self, jobs: list[_Job], manifest: Manifest) -> None:
@@ -392,9 +396,8 @@ class Engine:
 
     # -- after the tag
     def _finish(self, job: _Job) -> None:
-        assert job.manifest is not None  # noqa: S101 - a job is put only with its manifest
         if self._policy.referrers:
-            self._copy_referrers(job, job.manifest)
+            self._copy_referrers(job, job.content)
         self._end(job, None)
 
     def _copy_referrers(self, job: _Job, manifest: Manifest) -> None:

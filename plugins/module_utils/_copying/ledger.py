@@ -82,6 +82,7 @@ class Ledger:
         self._run = 0
         self._source = ""
         self._destination = ""
+        self._knows_blobs = False
         self._lock_file = self._take_lock()
         try:
             self._database = self._open()
@@ -167,6 +168,7 @@ class Ledger:
                 (purpose, time.time(), source, destination),
             )
             self._run = cursor.lastrowid or 0
+        self._knows_blobs = bool(self._query("SELECT 1 FROM blobs WHERE destination = ? LIMIT 1", (destination,)))
         return self._run
 
     def finish(self, outcome: str, summary: t.Mapping[str, t.Any]) -> None:
@@ -216,7 +218,9 @@ class Ledger:
 
     # -- what is known
     def holder(self, digest: str) -> str:
-        """A repository of the destination that has had the blob; empty if none is known."""
+        """A repository of the destination that had the blob when this run began; empty if none is known."""
+        if not self._knows_blobs:
+            return ""
         rows = self._query("SELECT repository FROM blobs WHERE destination = ? AND digest = ?", (self._destination, digest))
         return str(rows[0][0]) if rows else ""
 

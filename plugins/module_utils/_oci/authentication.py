@@ -154,7 +154,8 @@ class Authenticator:
         )
 
     def _require(self) -> Credential:
-        assert self._credential is not None  # noqa: S101 - the mode is only set when there is one
+        if self._credential is None:
+            raise RuntimeError("the mode is only set when there is a credential")
         return self._credential
 
     def _basic(self) -> dict[str, str]:

@@ -90,9 +90,9 @@ class Features:
         }
 
     def update(self, known: t.Mapping[str, t.Any]) -> None:
-        """Take over what an earlier run has learnt; unknown names are left out."""
+        """Take over what an earlier run has learnt, except where an option has decided; unknown names are left out."""
         for field in dataclasses.fields(self):
-            if field.name in known:
+            if field.name in known and not getattr(self, field.name):
                 setattr(self, field.name, known[field.name])
 
 
@@ -311,7 +311,7 @@ class RegistryClient:
         """Follow `Link: <...>; rel="next"` (RFC 5988), with and without quotes, relative or absolute; never to another host."""
         for line in response.header_lines("Link"):
             for link in line.split(", <"):
-                target, _, parameters = link.strip().lstrip("<").partition(">")
+                target, _bracket, parameters = link.strip().lstrip("<").partition(">")
                 relation = parameters.replace('"', "").replace(" ", "").lower()
                 if "rel=next" not in relation.split(";"):
                     continue
@@ -382,9 +382,9 @@ class RegistryClient:
         else:
             made, kept, left = (), False, list(tags)
             if not tags:
-                _, kept = self._put(repository, manifest.digest, manifest)
+                kept = self._put(repository, manifest.digest, manifest)[1]
         for tag in left:
-            _, kept = self._put(repository, tag, manifest)
+            kept = self._put(repository, tag, manifest)[1]
         return PutManifest((*made, *left), kept)
 
     def _put(self, repository: str, reference: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> tuple[tuple[str, ...], bool]:
@@ -594,7 +594,7 @@ class RegistryClient:
 def _with_query(url: str, **more: str) -> str:
     """The address with parameters added; what is in its query already is kept to the letter (it may be signed)."""
     parts = urlsplit(url)
-    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    names = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}
     added = "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items() if name not in names)
     separator = "&" if parts.query and added else ""
     return parts._replace(query=f"{parts.query}{separator}{added}").geturl()

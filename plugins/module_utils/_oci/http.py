@@ -295,10 +295,10 @@ class Transport:
             "decode_content": False,
         }
         if isinstance(pool, urllib3.ProxyManager):
-            return pool.urlopen(method, url, **arguments)
+            return pool.request(method, url, **arguments)
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return pool.urlopen(method, target, assert_same_host=False, **arguments)
+        return pool.request(method, target, assert_same_host=False, **arguments)
 
     # -- what is shared
     def limits(self, origin: Origin) -> HostLimits:

@@ -73,6 +73,10 @@ class Store(abc.ABC):
     def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
         """A blob for reading; BlobUnknown where it is not there."""
 
+    def learns_from(self, descriptor: Descriptor) -> bool:
+        """Whether sending this blob would show how the store takes blobs in the fewest requests: the others do well to wait for it."""
+        return False
+
     @abc.abstractmethod
     def receive_blob(
         self,

@@ -149,7 +149,7 @@ class OCILayoutStore(Store):
         name = (entry.get("annotations") or {}).get(REF_NAME)
         if not isinstance(name, str):
             return
-        repository, _, tag = name.rpartition(":")
+        repository, _separator, tag = name.rpartition(":")
         repository = repository or re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(self.path).lower()).strip("._-") or "layout"
         try:
             check_repository(repository)

@@ -93,6 +93,9 @@ class RegistryStore(Store):
     def delete_manifest(self, repository: str, reference: str) -> bool:
         return self.client.delete_manifest(repository, reference)
 
+    def learns_from(self, descriptor: Descriptor) -> bool:
+        return self.client.features.single_post is None and 0 <= descriptor.size <= SMALL_BLOB
+
     def receive_blob(
         self,
         repository: str,
