@@ -124,7 +124,7 @@ options:
     type: dict
     suboptions: *endpoint
 requirements:
-  - urllib3 >= 1.26 on the host where the task runs
+  - urllib3 >= 2.0 on the host where the task runs
 notes:
   - The environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE) are not looked at.
 """

@@ -69,6 +69,7 @@ options:
   output_file:
     description:
       - Write the list to this file as JSON, on the host where the task runs, and return it without tags. For large registries.
+      - The file's folder is made if need be.
     type: path
   workers:
     description: Threads.
@@ -147,6 +148,12 @@ failure_count:
   returned: success
   type: int
   sample: 0
+unreadable:
+  description: All repositories whose tags could not be listed, for example those that were asked for by name and do not exist.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 output_file:
   description: The file with the whole list, where it was asked for.
   returned: success

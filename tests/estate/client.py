@@ -140,7 +140,7 @@ class Client:
 
     def _answer_challenge(self, challenge: str) -> str:
         """The Authorization header for a challenge; empty when there is nothing to answer with."""
-        scheme, _, rest = challenge.partition(" ")
+        scheme, _separator, rest = challenge.partition(" ")
         access = self.access
         basic = "Basic " + base64.b64encode(f"{access.user}:{access.password}".encode()).decode() if access.user else ""
         if scheme.lower() != "bearer":

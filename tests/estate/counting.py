@@ -67,7 +67,7 @@ class LoggedRequest:
     @property
     def kind(self) -> str:
         """What it is about: ping, token, storage, catalog, tags, referrers, manifest, blob, mount, or upload (everything else of one)."""
-        path, _, query = self.path.partition("?")
+        path, _separator, query = self.path.partition("?")
         kind = _kind(path)
         return "mount" if kind == "upload" and self.method == "POST" and "mount=" in query else kind
 
@@ -155,7 +155,7 @@ class CountingRegistry:
         self._server = LoopbackServer(_Handler, self, context)
         self.port = self._server.port
         self.url = self._server.url
-        self.scheme, _, self.host = self.url.partition("://")
+        self.scheme, _separator, self.host = self.url.partition("://")
         self._server.start()
 
     @property
@@ -437,11 +437,11 @@ class _Handler(Handler):
 
     def _user(self) -> str | None:
         """The user whose name and password the request carries; None when it carries none, or wrong ones."""
-        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
+        scheme, _separator, value = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return None
         try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+            user, _separator, password = base64.b64decode(value, validate=True).decode().partition(":")
         except ValueError:
             return None
         users = self.registry.behaviour.users
@@ -492,7 +492,7 @@ class _Handler(Handler):
                 return None
             return _error(401, "UNAUTHORIZED", headers={"WWW-Authenticate": 'Basic realm="counting registry"'})
         wanted = self._wanted_scopes()
-        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
+        scheme, _separator, value = self.headers.get("Authorization", "").partition(" ")
         token = self.registry._tokens.get(value) if scheme.lower() == "bearer" else None
         if token and token.until > time.monotonic():
             if all(any(_covers(scope, one) for scope in token.scopes) for one in wanted):
@@ -846,6 +846,6 @@ def _error(status: int, code: str, details: t.Sequence[t.Any] = (), *, headers: 
 
 def _covers(scope: str, wanted: str) -> bool:
     """Whether a granted scope is enough for another: the same resource, at least its actions."""
-    resource, _, actions = scope.rpartition(":")
-    wanted_resource, _, wanted_actions = wanted.rpartition(":")
+    resource, _separator, actions = scope.rpartition(":")
+    wanted_resource, _separator, wanted_actions = wanted.rpartition(":")
     return resource == wanted_resource and set(wanted_actions.split(",")) <= set(actions.split(","))

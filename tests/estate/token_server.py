@@ -134,8 +134,8 @@ class TokenServer:
 
     def _grant(self, user: str, scope: str) -> dict[str, t.Any] | None:
         """The `access` entry for a scope: the actions that the user may; None when there are none."""
-        kind, _, rest = scope.partition(":")
-        name, _, actions = rest.rpartition(":")
+        kind, _separator, rest = scope.partition(":")
+        name, _separator, actions = rest.rpartition(":")
         if self.grants is None:
             allowed = set(actions.split(",")) if user != ANONYMOUS else set()
         else:
@@ -175,7 +175,7 @@ class _Handler(Handler):
     def do_GET(self) -> None:
         """The form with Basic: `?service=&scope=&scope=&offline_token=true`; without credentials for nobody in particular."""
         form = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-        self._serve(form, "", lambda: self._basic_user())
+        self._serve(form, "", self._basic_user)
 
     def do_POST(self) -> None:
         """OAuth2's form: grant_type=password or refresh_token, access_type=offline."""
@@ -233,9 +233,9 @@ class _Handler(Handler):
         header = self.headers.get("Authorization")
         if header is None:
             return ANONYMOUS
-        scheme, _, value = header.partition(" ")
+        scheme, _separator, value = header.partition(" ")
         try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+            user, _separator, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             user, password = "", ""
         if scheme.lower() != "basic" or tokens.users.get(user) != password:

@@ -78,7 +78,7 @@ LISTENS = (
 
 def test_ports_are_free_and_not_given_twice() -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: free_port(), range(200)))
+        found = list(pool.map(lambda _number: free_port(), range(200)))
     assert len(set(found)) == 200
     assert not any(answers(port) for port in found[:5])
 
@@ -145,7 +145,7 @@ def test_lab_set_has_the_shape_that_requests_are_counted_for(lab: images.ImageSe
     assert len(lab.repositories) == 5
     assert len(lab.tags()) == 20
     assert len(lab.manifest_pairs()) == 30
-    assert len({digest for _, digest in lab.manifest_pairs()}) == 30
+    assert len({digest for _repository, digest in lab.manifest_pairs()}) == 30
     assert len(lab.child_pairs()) == 15
     assert len(lab.unique_blobs()) == 52
     assert len(lab.blob_pairs()) == 60
@@ -169,7 +169,7 @@ def test_demo_set_is_rich_and_small(demo: images.ImageSet) -> None:
     }
     assert tags["base/os", "12"] == tags["base/os", "stable"]
     assert any(name.count("/") >= 3 for name in demo.repositories)
-    assert any(tag.endswith(".sig") for _, tag in tags)
+    assert any(tag.endswith(".sig") for _repository, tag in tags)
     assert len(demo.blob_pairs()) > len(demo.unique_blobs()), "layers are shared between repositories"
     assert {images.EMPTY_LAYER.digest, images.ZERO_BYTE_LAYER.digest} <= set(demo.unique_blobs())
     indexes = {digest for digest, one in documents.items() if "manifests" in one}
@@ -464,7 +464,7 @@ def test_oauth2_form_with_password_and_refresh_token(token_server: t.Any, regist
     with Client(Access(registry.url)) as client:
         authorization = {"Authorization": "Bearer " + second["access_token"]}
         assert client.request("POST", "/v2/team/one/blobs/uploads/", b"", authorization).status == 202
-    _, third = fetch(tokens, {"offline_token": "true", "scope": scope}, user="bob")
+    _status, third = fetch(tokens, {"offline_token": "true", "scope": scope}, user="bob")
     assert fetch(tokens, {"grant_type": "refresh_token", "refresh_token": third["refresh_token"], "scope": scope}, post=True)[0] == 200
     assert tokens.log[-1].granted == ("repository:team/one:pull",)
     assert fetch(tokens, {"grant_type": "refresh_token", "refresh_token": "made up"}, post=True) == (401, {"error": "invalid_grant"})

@@ -199,7 +199,7 @@ def test_lab_set_costs_what_it_must(counting_registry: t.Any) -> None:
 
 def test_snapshot_and_changes_behind_the_back(small: CountingRegistry, client: Client) -> None:
     state = small.snapshot()[NAME]
-    assert state.tags == {tag: digest for (_, tag), digest in images.small_set().tags().items()}
+    assert state.tags == {tag: digest for (_repository, tag), digest in images.small_set().tags().items()}
     assert state.manifests[IMAGE_DIGEST] == images.OCI_MANIFEST
     assert LAYER.digest in state.blobs
     assert small.manifest(NAME, "one") == small.manifest(NAME, IMAGE_DIGEST) == IMAGE
@@ -235,11 +235,11 @@ def test_log_tells_of_each_request(small: CountingRegistry, client: Client) -> N
 
 def test_thousands_of_requests_are_no_burden(small: CountingRegistry) -> None:
     def ask(client: Client) -> None:
-        for _ in range(500):
+        for _number in range(500):
             client.request("HEAD", f"/v2/{NAME}/manifests/one", headers=READ, expect=(200,))
 
     with Client(small.access) as client, concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(ask, client) for _ in range(4)]:
+        for future in [pool.submit(ask, client) for _number in range(4)]:
             future.result()
     assert small.counts() == {"HEAD manifest": 2000}
     assert small.connections() == 4
@@ -445,7 +445,7 @@ def test_latency(small: CountingRegistry, client: Client) -> None:
 @pytest.mark.parametrize("form", ["seconds", "date", "unix", "none"])
 def test_throttle_says_when_to_come_again(small: CountingRegistry, client: Client, form: t.Any) -> None:
     small.behaviour = Behaviour(throttle_every=3, retry_after=form, retry_after_seconds=7)
-    found = [client.request("GET", "/v2/") for _ in range(6)]
+    found = [client.request("GET", "/v2/") for _number in range(6)]
     assert [one.status for one in found] == [200, 200, 429] * 2
     assert codes(found[2]) == ["TOOMANYREQUESTS"]
     value, now = found[2].header("Retry-After"), time.time()
@@ -771,13 +771,13 @@ def test_warning(small: CountingRegistry, client: Client) -> None:
 def test_rule_answers_so_many_times(small: CountingRegistry, client: Client) -> None:
     rule = Rule("GET", r"/tags/list", times=2, skip=1, status=503, headers={"Retry-After": "0"}, body=b"busy")
     small.behaviour.rules = [rule]
-    found = [client.request("GET", f"/v2/{NAME}/tags/list") for _ in range(4)]
+    found = [client.request("GET", f"/v2/{NAME}/tags/list") for _number in range(4)]
     assert [one.status for one in found] == [200, 503, 503, 200]
     assert (found[1].header("Retry-After"), found[1].body) == ("0", b"busy")
     assert client.request("GET", "/v2/").status == 200
     assert rule.done == 2
     small.behaviour.rules = [Rule("HEAD|PUT", times=None, status=500)]
-    assert [client.request("HEAD", "/v2/").status for _ in range(3)] == [500] * 3
+    assert [client.request("HEAD", "/v2/").status for _number in range(3)] == [500] * 3
     assert [one.status for one in small.log] == [200, 503, 503, 200, 200, 500, 500, 500]
 
 
@@ -791,7 +791,7 @@ def test_rule_ends_the_connection_before_the_request_is_carried_out(
         connection.request("PUT", f"/v2/{NAME}/manifests/three", IMAGE.data, OCI)
         with pytest.raises(error) as caught:
             connection.getresponse()
-        assert type(caught.value) is error
+        assert caught.type is error
     finally:
         connection.close()
     assert "three" not in small.snapshot()[NAME].tags

@@ -54,6 +54,11 @@ def open_store(where: Where, provider: str = "generic", **http: t.Any) -> Store:
     return RegistryStore(client, PROFILES[provider])
 
 
+def states(outcome: Outcome) -> dict[str, int]:
+    """How many tags came to each state, without those states that none came to."""
+    return {state: count for state, count in outcome.counts.items() if count}
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """Two places, and where the ledger of runs between them lies."""

@@ -21,7 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     select_repositories,
     select_tags,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, InvalidReference, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
@@ -36,6 +36,11 @@ class Inventory:
 
     repositories: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     failures: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Repositories whose tags could not be listed, sorted by name."""
+        return sorted(failure["repository"] for failure in self.failures if not failure["tag"])
 
 
 class _Reader:
@@ -100,15 +105,24 @@ class _Reader:
         return sum(sizes.values()), platforms
 
 
+def _catalogue(store: Store, reader: _Reader) -> t.Iterator[str]:
+    for name in store.repositories():
+        try:
+            yield check_repository(name)
+        except InvalidReference as error:
+            # as with a copy: a name that cannot exist is the registry's fault, and no reason to leave out the others
+            reader.fail(name, "", error)
+
+
 def take_inventory(store: Store, repositories: RepositorySelection, tags: TagSelection, details: Details, workers: int) -> Inventory:
     """Read what a store holds. Repositories come sorted by name, tags in the store's order; what could not be read is in `failures`."""
+    reader = _Reader(store, tags, details, workers)
     if needs_catalog(repositories):
-        selected = select_repositories([check_repository(name) for name in store.repositories()], repositories)
+        selected = select_repositories(list(_catalogue(store, reader)), repositories)
         names = [*selected.names, *selected.missing]
     else:
         names = [name for name in repositories.include.names if repositories.match(name)]
     store.expect(names)
-    reader = _Reader(store, tags, details, workers)
     try:
         for name in names:
             reader.scheduler.submit((1, 0), functools.partial(reader.read, name))

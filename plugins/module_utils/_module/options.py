@@ -131,7 +131,7 @@ def make_module(spec: Options, both_sides: bool = False) -> AnsibleModule:
     connections = {side: {**_ENDPOINT_OPTION, "required": both_sides} for side in SIDES}
     module = AnsibleModule(argument_spec={**connections, **spec}, supports_check_mode=True)
     if not HAS_URLLIB3:
-        module.fail_json(msg=missing_required_lib("urllib3 >= 1.26"), exception=str(URLLIB3_IMPORT_ERROR))
+        module.fail_json(msg=missing_required_lib("urllib3 >= 2.0"), exception=str(URLLIB3_IMPORT_ERROR))
     return module
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
@@ -96,6 +97,7 @@ def inventory_result(registry: str, inventory: Inventory, output_file: str | Non
     if output_file:
         document = {"schema": 1, "registry": registry, "repositories": rows, "failures": inventory.failures}
         try:
+            os.makedirs(os.path.dirname(os.path.abspath(output_file)), exist_ok=True)
             with open(output_file, "w", encoding="utf-8") as file:
                 json.dump(document, file)
         except OSError as error:
@@ -110,6 +112,7 @@ def inventory_result(registry: str, inventory: Inventory, output_file: str | Non
         "tag_count": sum(row["tag_count"] for row in rows),
         "failures": inventory.failures[:MOST_FAILURES],
         "failure_count": len(inventory.failures),
+        "unreadable": inventory.unreadable,
         "output_file": output_file or "",
     }
 
@@ -123,4 +126,6 @@ def report_result(report: Report) -> Result:
         "counts": dict(report.counts),
         "repositories": report.repositories,
         "verified": report.verified,
+        "workers": [{key: value for key, value in worker.items() if key != "differences"} for worker in report.workers],
+        "failures": report.failures[:MOST_FAILURES],
     }

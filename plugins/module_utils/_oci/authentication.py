@@ -62,6 +62,10 @@ class Token:
         return all(any(scope.covers(one) for scope in self.scopes) for one in wanted)
 
 
+class TokenRefused(AuthenticationFailed):
+    """The token service knows who asks, but does not give what was asked for."""
+
+
 class Authenticator:
     """Authorization headers for one registry. Threads share it.
 
@@ -207,7 +211,7 @@ class Authenticator:
         with key_lock:
             found = self._find(scopes)
             if found is None:
-                found = self._fetch(wanted)
+                found = self._fetch_most(scopes)
                 with self._lock:
                     now = time.monotonic()
                     self._tokens = [token for token in self._tokens if token.use_until > now][-200:]
@@ -234,6 +238,17 @@ class Authenticator:
                 if all(neighbour != one.name for one in wanted):
                     wanted.append(repository_scope(neighbour, scope.actions))
         return wanted
+
+    def _fetch_most(self, scopes: t.Sequence[Scope]) -> Token:
+        """A token for these scopes and, where the service gives that, for their neighbours."""
+        wanted = self._fill(scopes)
+        if len(wanted) > len(scopes):
+            try:
+                return self._fetch(wanted)
+            except TokenRefused:
+                # too many for it, or one among them that this user may not have: each on its own from now on
+                self.one_scope_a_token = True
+        return self._fetch(scopes)
 
     def _fetch(self, scopes: t.Sequence[Scope]) -> Token:
         credential = self._credential
@@ -275,7 +290,7 @@ class Authenticator:
 
     def _read(self, response: Response, scopes: t.Sequence[Scope]) -> Token:
         where = str(origin_of(self._realm))
-        if response.status in (401, 403):
+        if response.status == 401:
             response.drain()
             raise self._refused(f"the token service {where}")
         if response.status >= 500:
@@ -285,9 +300,7 @@ class Authenticator:
             )
         if response.status != 200:
             response.drain()
-            raise AuthenticationFailed(
-                f"the token service answered {response.status}.", subject=where, hint="Check the user and its rights."
-            )
+            raise TokenRefused(f"the token service answered {response.status}.", subject=where, hint="Check the user and its rights.")
         started = time.monotonic()
         answer = response.json()
         value = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None

@@ -554,19 +554,20 @@ class RegistryClient:
         size = max(chunk_size, upload.chunk_min_length)
         scopes = (repository_scope(repository, PULL_PUSH),)
         start = 0
-        for chunk in _in_pieces(body, size):
-            headers = {
-                "Content-Type": "application/octet-stream",
-                "Content-Length": str(len(chunk)),
-                "Content-Range": f"{start}-{start + len(chunk) - 1}",
-            }
-            # repeated blindly, a chunk that had arrived would be appended twice: the whole blob is started again instead
-            response = self._request("PATCH", upload.location, scopes, headers, chunk, attempts=1)
-            if response.status not in (202, 204):
-                self._fail(response, self._subject(repository, digest))
-            response.drain()
-            upload = self._session(response, repository) if "Location" in response.headers else upload
-            start += len(chunk)
+        with self.transport.limits(self.origin).gate.place():
+            for chunk in _in_pieces(body, size):
+                headers = {
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(len(chunk)),
+                    "Content-Range": f"{start}-{start + len(chunk) - 1}",
+                }
+                # repeated blindly, a chunk that had arrived would be appended twice: the whole blob is started again instead
+                response = self._request("PATCH", upload.location, scopes, headers, chunk, attempts=1)
+                if response.status not in (202, 204):
+                    self._fail(response, self._subject(repository, digest))
+                response.drain()
+                upload = self._session(response, repository) if "Location" in response.headers else upload
+                start += len(chunk)
         location = _with_query(upload.location, digest=digest)
         response = self._request("PUT", location, scopes, {"Content-Length": "0"}, b"", attempts=1)
         self._finish(response, repository, digest)

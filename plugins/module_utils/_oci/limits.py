@@ -10,8 +10,10 @@ One `HostLimits` is shared by all workers that talk to a host, so that a single 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email.utils
+import math
 import random
 import threading
 import time
@@ -49,7 +51,10 @@ class Gate:
     """How many requests may be under way at once; the number adapts.
 
     It is halved when the host says that it has too much to do, and grows by one for each round of requests that went well
-    (additive increase, multiplicative decrease), never above `maximum`.
+    (additive increase, multiplicative decrease), never above `maximum`. A thread that has a place may take it again: an upload in
+    pieces is one place from its first piece to its last.
+
+    Whoever copies from host to host takes the place at the destination first, so that no two can wait for each other.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -58,18 +63,32 @@ class Gate:
         self._active = 0
         self._halved_at = 0.0
         self._changed = threading.Condition()
+        self._own = threading.local()
 
     def acquire(self) -> None:
         """Take a place, waiting for one if need be."""
-        with self._changed:
-            while self._active >= int(self.limit):
-                self._changed.wait()
-            self._active += 1
+        depth = getattr(self._own, "depth", 0)
+        if not depth:
+            with self._changed:
+                while self._active >= int(self.limit):
+                    self._changed.wait()
+                self._active += 1
+        self._own.depth = depth + 1
+
+    @contextlib.contextmanager
+    def place(self) -> t.Iterator[None]:
+        """Hold a place."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
     def release(self, overloaded: bool = False) -> None:
         """Give the place back and say whether the host showed that it was overloaded."""
+        self._own.depth -= 1
         with self._changed:
-            self._active -= 1
+            self._active -= not self._own.depth
             if overloaded:
                 # one overload is seen by many workers at once: it counts once
                 now = time.monotonic()
@@ -130,7 +149,7 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
         number /= 1000
     if number > 3.5e8:
         return max(0.0, number - clock)
-    return max(0.0, number) if number == number else None
+    return None if math.isnan(number) else max(0.0, number)
 
 
 def backoff(attempt: int, base: float = 0.2, longest: float = 20.0) -> float:

@@ -202,9 +202,9 @@ class RegistryStore(Store):
             if upload is not None:
                 self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = open_source()
+        source = _OpenedLate(open_source)
         try:
-            upload = self.client.post_blob(repository, descriptor.digest, source, source.size)
+            upload = self.client.post_blob(repository, descriptor.digest, source, descriptor.size)
         finally:
             source.close()
         return Received("uploaded", source.received) if upload is None else self._send(repository, descriptor, upload, open_source)
@@ -221,13 +221,13 @@ class RegistryStore(Store):
             data = _read_whole(open_source)
             self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = open_source()
+        source = _OpenedLate(open_source)
         try:
             chunk_size = self.client.features.chunk_size
-            if source.size < 0 or (chunk_size and source.size > chunk_size):
+            if descriptor.size < 0 or (chunk_size and descriptor.size > chunk_size):
                 self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, chunk_size or CHUNK)
             else:
-                self.client.put_blob(repository, upload, descriptor.digest, source, source.size)
+                self.client.put_blob(repository, upload, descriptor.digest, source, descriptor.size)
             return Received("uploaded", source.received)
         finally:
             source.close()
@@ -249,6 +249,28 @@ class RegistryStore(Store):
 
     def close(self) -> None:
         self.client.close()
+
+
+class _OpenedLate:
+    """A blob that is opened when its first bytes are wanted: by then the place at the destination is taken (see Gate)."""
+
+    def __init__(self, open_source: t.Callable[[], BlobSource]) -> None:
+        self._open_source = open_source
+        self._source: BlobSource | None = None
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        self._source = self._open_source()
+        return iter(self._source)
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come so far."""
+        return self._source.received if self._source else 0
+
+    def close(self) -> None:
+        """Give back what is held, if it was opened at all."""
+        if self._source is not None:
+            self._source.close()
 
 
 def _read_whole(open_source: t.Callable[[], BlobSource]) -> bytes:

@@ -113,7 +113,7 @@ def test_versions_are_ordered(lower, higher):
 def test_versions_of_one_precedence_are_equal(other):
     assert Version.parse("1.2.0") == Version.parse(other)
     assert hash(Version.parse("1.2.0")) == hash(Version.parse(other))
-    assert not Version.parse("1.2.0") < Version.parse(other)
+    assert (Version.parse("1.2.0") < Version.parse(other)) is False
 
 
 def test_a_version_is_not_equal_to_text():
@@ -255,14 +255,15 @@ def test_a_wrong_constraint_names_option_value_and_reason(constraint, reason):
 def test_comparisons_agree_with_the_order(operator, bound):
     """The intervals say the same as comparing one by one, also for prereleases (the last comparison lets all of them in)."""
     limit = Version.parse(bound)
-    same_minor = lambda version: (version.major, version.minor) == (limit.major, limit.minor)  # noqa: E731
-    same_caret = lambda version: (  # noqa: E731
-        version.major == limit.major
-        if limit.major
-        else same_minor(version)
-        if limit.minor
-        else same_minor(version) and version.patch == limit.patch
-    )
+
+    def same_minor(version):
+        return (version.major, version.minor) == (limit.major, limit.minor)
+
+    def same_caret(version):
+        if limit.major:
+            return version.major == limit.major
+        return same_minor(version) and (limit.minor > 0 or version.patch == limit.patch)
+
     expected = {
         "=": lambda version: version == limit,
         "!=": lambda version: version != limit,

@@ -36,7 +36,7 @@ def test_nothing_to_divide(by):
 @pytest.mark.parametrize("count", [2, 3, 7, 16])
 def test_parts_by_size_are_balanced(count):
     loads = [sum(SIZES[name] for name in part) for part in assign(SIZES, count)]
-    least = max(sum(SIZES.values()) / count, max(SIZES.values()))
+    least = max(sum(SIZES.values()) / count, *SIZES.values())
     assert max(loads) <= least * (4 / 3 - 1 / (3 * count))
 
 
