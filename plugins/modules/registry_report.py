@@ -23,6 +23,10 @@ options:
     description: The ledgers, on the host where the task runs, by the name of the worker that each is from.
     type: dict
     required: true
+  not_run:
+    description: Workers whose part of the migration was not done, each with the reason. With one of them, RV(verified) is never true.
+    type: dict
+    default: {}
   output_dir:
     description: The folder for the report; it is made if need be.
     type: path
@@ -64,11 +68,41 @@ verified:
   returned: success
   type: bool
   sample: true
+workers:
+  description: The last run of each worker, with its numbers, and its verification where there was one since.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - worker: worker1
+      source: old.example.com
+      destination: new.example.com:5000
+      started: "2026-11-21T09:00:00+00:00"
+      ended: "2026-11-21T09:00:12+00:00"
+      outcome: ok
+      counts: {copied: 118, unchanged: 2}
+      bytes: 18273645
+      verification: {mode: light, checked: 120, equal: 120, different: 0}
+    - worker: worker2
+      outcome: not run
+      message: the host could not be reached.
+      verification:
+failures:
+  description: What could not be copied, at most 100 entries. The report has all of them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - worker: worker1
+      repository: team/app
+      tag: "1.4"
+      state: failed
+      message: the source does not have this blob, though a manifest names it.
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report, write_report
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import fail
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import report_result
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
@@ -76,13 +110,17 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"ledgers": {"type": "dict", "required": True}, "output_dir": {"type": "path", "required": True}},
+        argument_spec={
+            "ledgers": {"type": "dict", "required": True},
+            "not_run": {"type": "dict", "default": {}},
+            "output_dir": {"type": "path", "required": True},
+        },
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, json_file="", csv_file="", counts={}, repositories=0, verified=False)
+        module.exit_json(**report_result(Report()))
     try:
-        report = write_report(module.params["ledgers"], module.params["output_dir"])
+        report = write_report(module.params["ledgers"], module.params["output_dir"], module.params["not_run"])
     except MigrationError as error:
         fail(module, error)
     module.exit_json(**report_result(report))

@@ -90,8 +90,9 @@ def test_verification_finds_nothing_wrong(copied: Run, demo: images.ImageSet) ->
 
     deep = copied.verify(mode="deep")
     assert (deep.checked, deep.equal, deep.different) == (len(demo.tags()), len(demo.tags()), 0)
-    # every blob of every repository has been asked for, once
+    # every blob and manifest of every repository has been asked for, once
     assert deep.blobs == len(demo.blob_pairs())
+    assert deep.manifests == len(demo.manifest_pairs())
 
 
 def test_what_is_missing_or_different_is_found_and_mended(copied: Run, demo: images.ImageSet, skopeo: None) -> None:
@@ -160,15 +161,17 @@ def test_a_hole_is_mended_when_the_tag_is_copied_again(copied: Run, demo: images
     assert compare.assert_same(copied.source, destination) == len(demo.tags())
 
 
-def test_a_run_that_was_interrupted_goes_on(copied: Run, demo: images.ImageSet, tmp_path: Path) -> None:
-    """Blobs without manifests, as a run leaves them that ends in the middle: none of them moves again, with the ledger or without."""
+@pytest.mark.parametrize("ledger", [True, False], ids=["with the ledger", "without the ledger"])
+def test_a_run_that_was_interrupted_goes_on(copied: Run, demo: images.ImageSet, tmp_path: Path, ledger: bool) -> None:
+    """Blobs without manifests, as a run leaves them that ends in the middle: they do not move again."""
     destination = copied.destination
     for tag in demo.tags():
-        folder = tag_folder(destination, *tag)
-        folder.rename(destination.folder / "-".join(tag).replace("/", "-"))
+        tag_folder(destination, *tag).rename(destination.folder / "-".join(tag).replace("/", "-"))
     destination.restart()
     assert compare.tags_of(destination) == {}
-    outcome = dataclasses.replace(copied, state=tmp_path / "new state").copy()
+    outcome = copied.copy() if ledger else dataclasses.replace(copied, state=tmp_path / "new state").copy()
     assert states(outcome) == {"copied": len(demo.tags())}
-    assert outcome.bytes == outcome.blobs["uploaded"] == 0
+    # without a ledger, one small blob shows whether the registry takes blobs in one request
+    assert outcome.blobs["uploaded"] == (0 if ledger else 1)
+    assert outcome.bytes <= (0 if ledger else 64 << 10)
     assert compare.tags_of(destination) == demo.tags()

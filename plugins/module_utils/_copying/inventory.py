@@ -21,7 +21,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     select_repositories,
     select_tags,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, InvalidReference, MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AuthenticationFailed,
+    InvalidReference,
+    MigrationError,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
@@ -117,13 +121,13 @@ def _catalogue(store: Store, reader: _Reader) -> t.Iterator[str]:
 def take_inventory(store: Store, repositories: RepositorySelection, tags: TagSelection, details: Details, workers: int) -> Inventory:
     """Read what a store holds. Repositories come sorted by name, tags in the store's order; what could not be read is in `failures`."""
     reader = _Reader(store, tags, details, workers)
-    if needs_catalog(repositories):
-        selected = select_repositories(list(_catalogue(store, reader)), repositories)
-        names = [*selected.names, *selected.missing]
-    else:
-        names = [name for name in repositories.include.names if repositories.match(name)]
-    store.expect(names)
     try:
+        if needs_catalog(repositories):
+            selected = select_repositories(list(_catalogue(store, reader)), repositories)
+            names = [*selected.names, *selected.missing]
+        else:
+            names = [name for name in repositories.include.names if repositories.match(name)]
+        store.expect(names)
         for name in names:
             reader.scheduler.submit((1, 0), functools.partial(reader.read, name))
         reader.scheduler.wait()

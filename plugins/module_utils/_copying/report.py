@@ -44,13 +44,15 @@ _FAILED = ("failed", "conflict")
 
 @dataclasses.dataclass
 class Report:
-    """Where the report is, and what it comes to."""
+    """Where the report is, and what it comes to. `workers` and `failures` are as in `report.json`."""
 
     json_file: str = ""
     csv_file: str = ""
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     repositories: int = 0
     verified: bool = False
+    workers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    failures: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
 
 
 def _when(seconds: float | None) -> str:
@@ -100,13 +102,16 @@ class _Source:
         self._database.close()
 
 
-def write_report(ledgers: t.Mapping[str, str], folder: str) -> Report:
-    """Write `report.json` and `report.csv` into a folder, from the ledgers `{worker: path}`; files are replaced whole or not at all."""
+def write_report(ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[str, str] | None = None) -> Report:
+    """Write `report.json` and `report.csv` into a folder, from the ledgers `{worker: path}`; files are replaced whole or not at all.
+
+    `not_run`: workers whose part was not done, `{worker: reason}`; with one of them, nothing counts as verified.
+    """
     report = Report(os.path.join(folder, "report.json"), os.path.join(folder, "report.csv"))
     try:
         os.makedirs(folder, exist_ok=True)
         with _replaced(report.csv_file) as csv_file:
-            document = _collect(ledgers, csv.DictWriter(csv_file, COLUMNS, extrasaction="ignore"), report)
+            document = _collect(ledgers, not_run or {}, csv.DictWriter(csv_file, COLUMNS, extrasaction="ignore"), report)
         with _replaced(report.json_file) as json_file:
             json.dump(document, json_file, indent=2)
             json_file.write("\n")
@@ -131,18 +136,19 @@ def _replaced(path: str) -> t.Iterator[t.IO[str]]:
         raise
 
 
-def _collect(ledgers: t.Mapping[str, str], table: csv.DictWriter[str], report: Report) -> dict[str, t.Any]:
+def _collect(
+    ledgers: t.Mapping[str, str], not_run: t.Mapping[str, str], table: csv.DictWriter[str], report: Report
+) -> dict[str, t.Any]:
     repositories: dict[str, collections.Counter[str]] = {}
     sizes: collections.Counter[str] = collections.Counter()
-    failures: list[dict[str, t.Any]] = []
-    workers: list[dict[str, t.Any]] = []
     table.writeheader()
     for worker, path in ledgers.items():
         with contextlib.closing(_Source(worker, path)) as source:
             run = source.run()
             if run is None:
+                report.workers.append(_not_run(worker, "its ledger knows of no run that copied."))
                 continue
-            workers.append(_worker(worker, run, source.verification(run["started"])))
+            report.workers.append(_worker(worker, run, source.verification(run["started"])))
             for row in source.tags(run["id"]):
                 fields = {**dict(row), "worker": worker, "finished": _when(row["finished"])}
                 table.writerow(fields)
@@ -150,19 +156,24 @@ def _collect(ledgers: t.Mapping[str, str], table: csv.DictWriter[str], report: R
                 sizes[row["repository"]] += row["size"]
                 report.counts[row["state"]] += 1
                 if row["state"] in _FAILED:
-                    failures.append({name: fields[name] for name in COLUMNS if fields[name] not in (None, "")})
+                    report.failures.append({name: fields[name] for name in COLUMNS if fields[name] not in (None, "")})
+    report.workers += [_not_run(worker, reason) for worker, reason in not_run.items()]
     report.repositories = len(repositories)
-    verifications = [worker["verification"] for worker in workers]
+    verifications = [worker["verification"] for worker in report.workers]
     report.verified = bool(verifications) and all(one is not None and not one["different"] for one in verifications)
     return {
         "schema": SCHEMA,
         "written": _when(datetime.datetime.now(datetime.timezone.utc).timestamp()),
         "counts": dict(report.counts),
         "verified": report.verified,
-        "workers": workers,
-        "failures": failures,
+        "workers": report.workers,
+        "failures": report.failures,
         "repositories": [{"name": name, "size": sizes[name], "counts": dict(repositories[name])} for name in sorted(repositories)],
     }
+
+
+def _not_run(worker: str, reason: str) -> dict[str, t.Any]:
+    return {"worker": worker, "outcome": "not run", "message": reason, "verification": None}
 
 
 def _worker(worker: str, run: sqlite3.Row, verification: sqlite3.Row | None) -> dict[str, t.Any]:

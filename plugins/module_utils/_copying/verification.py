@@ -11,6 +11,7 @@ every blob, so that an image with a hole in it is found.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -27,7 +28,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.rul
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, DigestMismatch, MigrationError
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 Mode = t.Literal["light", "deep"]
@@ -121,48 +121,48 @@ class _Walk:
         self._policy = policy
         self._result = result
         self._lock = threading.Lock()
-        self._seen: dict[str, dict[str, MigrationError | None]] = {}
+        self._seen: dict[str, dict[str, MigrationError | concurrent.futures.Future[None] | None]] = {}
 
     def check(self, row: PlanRow) -> None:
         """Check one tag; what is wrong with it is a difference."""
         try:
-            self._manifest(row.repository, self._destination.manifest(row.repository, row.existing))
+            self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing))
         except MigrationError as error:
             self._result.differs(row.repository, row.key, error.kind, str(error))
         else:
             self._result.is_equal()
 
     def _once(self, repository: str, digest: str, check: t.Callable[[], None]) -> None:
-        """Run a check unless it was run before; what it found then is found again."""
+        """Run a check, or wait for whoever runs it, or find again what it found."""
+        mine: concurrent.futures.Future[None] = concurrent.futures.Future()
         with self._lock:
-            known = self._seen.setdefault(repository, {})
-            if digest in known:
-                error = known[digest]
-                if error is not None:
-                    raise error
-                return
-        found: MigrationError | None = None
-        try:
-            check()
-        except MigrationError as error:
-            found = error
-        with self._lock:
-            known[digest] = found
+            seen = self._seen.setdefault(repository, {})
+            found = seen.setdefault(digest, mine)
+        if found is mine:
+            try:
+                check()
+                mine.set_result(None)
+            except BaseException as error:  # noqa: BLE001 - raised below, here and in those who wait
+                mine.set_exception(error)
+            found = mine.exception()
+            if found is None or isinstance(found, MigrationError):
+                with self._lock:
+                    seen[digest] = found
+        elif isinstance(found, concurrent.futures.Future):
+            found = found.exception()
         if found is not None:
             raise found
 
-    def _manifest(self, repository: str, manifest: Manifest) -> None:
+    def _manifest(self, repository: str, digest: str) -> None:
         with self._result._lock:
             self._result.manifests += 1
+        manifest = self._destination.manifest(repository, digest)
         for blob in manifest.blobs:
             if blob.is_foreign and self._policy.foreign_layers == "skip":
                 continue
             self._once(repository, blob.digest, functools.partial(self._blob, repository, blob.digest, blob.size))
         for child in chosen_children(manifest, self._policy):
-            self._once(repository, child.digest, functools.partial(self._child, repository, child.digest))
-
-    def _child(self, repository: str, digest: str) -> None:
-        self._manifest(repository, self._destination.manifest(repository, digest))
+            self._once(repository, child.digest, functools.partial(self._manifest, repository, child.digest))
 
     def _blob(self, repository: str, digest: str, size: int) -> None:
         with self._result._lock:

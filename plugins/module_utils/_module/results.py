@@ -126,6 +126,14 @@ def report_result(report: Report) -> Result:
         "counts": dict(report.counts),
         "repositories": report.repositories,
         "verified": report.verified,
-        "workers": [{key: value for key, value in worker.items() if key != "differences"} for worker in report.workers],
+        "workers": [_without_differences(worker) for worker in report.workers],
         "failures": report.failures[:MOST_FAILURES],
     }
+
+
+def _without_differences(worker: Result) -> Result:
+    """A worker of a report; the list of what differs is in the report, and in the result of the verification."""
+    verification = worker["verification"]
+    if verification is None:
+        return worker
+    return {**worker, "verification": {key: value for key, value in verification.items() if key != "differences"}}
