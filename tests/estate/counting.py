@@ -253,6 +253,11 @@ class CountingRegistry:
         with self._lock:
             self._repositories[repository].blobs.remove(digest)
 
+    def forget_manifest(self, repository: str, digest: str) -> None:
+        """The manifest is gone from the repository; a tag that points to it stays."""
+        with self._lock:
+            del self._repositories[repository].manifests[digest]
+
     def forget_tag(self, repository: str, tag: str) -> None:
         """The tag is gone, its manifest stays."""
         with self._lock:

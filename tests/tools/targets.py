@@ -253,7 +253,7 @@ def format_files(workplace: Workplace) -> int:
 def demo(workplace: Workplace) -> int:
     with workplace.copied("demo") as roots:
         command = ("python", "tests/demo/run_demo.py", *extra_arguments())
-        return _foreground(workplace, "demo", roots["demo"], *command, PYTHONPATH=str(workplace.collections("demo")))
+        return _foreground(workplace, "demo", roots["demo"], *command, WORK=str(workplace.work))
 
 
 def build(workplace: Workplace) -> int:

@@ -16,6 +16,7 @@ import dataclasses
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import check_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
+    InvalidReference,
     MigrationError,
     RegistryError,
     RepositoryUnknown,
@@ -46,9 +47,7 @@ def delete(store: Store, repository: str, references: list[str], *, shared_allow
 
     Raises DigestShared, before anything is deleted, if a digest has tags that are not named and `shared_allowed` is false.
     """
-    check_repository(repository)
-    for reference in references:
-        check_digest(reference) if ":" in reference else check_tag(reference)
+    _check_names(repository, references)
     result = Deletion()
     digests: dict[str, list[str]] = {}
     for reference in dict.fromkeys(references):
@@ -74,6 +73,19 @@ def delete(store: Store, repository: str, references: list[str], *, shared_allow
         result.deleted += named
         result.taken_along += [] if by_tag and digest not in named else others[digest]
     return result
+
+
+def _check_names(repository: str, references: list[str]) -> None:
+    option = "repository"
+    try:
+        check_repository(repository)
+        option = "references"
+        for reference in references:
+            check_digest(reference) if ":" in reference else check_tag(reference)
+    except InvalidReference as error:
+        error.subject = f"{option}: {error.subject}"
+        error.hint = error.hint or "Give a repository's name without its registry, and tags or digests of it."
+        raise
 
 
 def _other_tags(store: Store, repository: str, digests: dict[str, list[str]]) -> dict[str, list[str]]:

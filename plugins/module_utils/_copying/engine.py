@@ -21,7 +21,7 @@ import typing as t
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Need, open_source
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import chosen_children, fallback_index
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import chosen_children, fallback_index, wanted_form
 from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
@@ -29,11 +29,13 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AuthenticationFailed,
     ManifestBlobUnknown,
     MigrationError,
+    ServerFailed,
     SourceMoved,
     TagConflict,
     TagImmutable,
+    UnsupportedManifest,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, subset_index
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: tags that are under way at the same time, and the bytes of their manifests: what bounds the engine's memory
@@ -68,6 +70,8 @@ class _Repository:
     roots: dict[str, _Content] = dataclasses.field(default_factory=dict)
     ready: dict[str, list[_Job]] = dataclasses.field(default_factory=dict)
     brought: list[tuple[str, str, int]] = dataclasses.field(default_factory=list)
+    #: digests whose referrers have been asked for
+    subjects: set[str] = dataclasses.field(default_factory=set)
     users: int = 0
 
 
@@ -77,6 +81,8 @@ class _Job:
 
     row: PlanRow
     repository: _Repository
+    #: a referrer of a tag that was in the plan
+    follows: bool = False
     manifest: Manifest | None = None
     source_digest: str = ""
     size: int = 0
@@ -116,7 +122,9 @@ class Engine:
         self._subject_locks: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self._reading: _Repository | None = None
         self._aborted = False
-        #: rows that failed
+        #: how many rows of the plan are done, one way or another
+        self.ended = 0
+        #: rows that failed, also those of referrers
         self.failed: list[PlanRow] = []
         self.totals = self._blobs.totals
 
@@ -183,14 +191,14 @@ class Engine:
                 subject=f"{self._source.name}/{row.source_repository}:{row.source_tag}",
                 hint="Make the plan anew.",
             )
-        if self._pinned and self._is_there(row, manifest):
+        manifest = wanted_form(manifest, self._policy)
+        with self._lock:
+            job.manifest = manifest
+            self._open_bytes += manifest.size
+        if self._pinned and self._is_there(row, manifest) and row.existing != manifest.digest:
             self._end(job, None, "unchanged")
             return
-        if self._policy.makes_subsets and manifest.kind == "index":
-            manifest = subset_index(manifest, self._policy.platforms)
-        job.manifest = manifest
         with self._lock:
-            self._open_bytes += manifest.size
             contents = job.repository.roots
             content = contents.get(manifest.digest)
             first = content is None or content.error is not None
@@ -230,7 +238,12 @@ class Engine:
     def _fill(self, content: _Content, manifest: Manifest, job: _Job, depth: int, then: t.Callable[[], None] | None = None) -> None:
         """Bring everything that a manifest names into the repository; then settle it, or do what is to be done before. Lock held."""
         blobs = [blob for blob in manifest.blobs if not (blob.is_foreign and self._policy.foreign_layers == "skip")]
-        children = chosen_children(manifest, self._policy)
+        try:
+            children = chosen_children(manifest, self._policy)
+        except MigrationError as error:
+            # others may be waiting for this content already
+            self._settle(content, error)
+            return
         # one more than there are, so that the last of them cannot be met before all are asked for
         content.unmet = len(blobs) + len(children) + 1
         content.size = manifest.size + sum(max(0, blob.size) for blob in blobs)
@@ -325,7 +338,7 @@ class Engine:
             jobs = repository.ready.pop(digest)
         try:
             for job in jobs:
-                if job.row.existing and self._policy.backup_tag and job.row.tag:
+                if self._policy.backup_tag and job.row.tag and job.row.existing not in ("", job.content.digest):
                     self._back_up(job.row)
             manifest = jobs[0].content
             self._put_tags(jobs, manifest)
@@ -362,7 +375,21 @@ class Engine:
             answer = self._destination.put_manifest(row.repository, manifest, tags)
         except ManifestBlobUnknown as error:
             self._repair(job, manifest, set(error.digests))
-            answer = self._destination.put_manifest(row.repository, manifest, tags)
+            try:
+                answer = self._destination.put_manifest(row.repository, manifest, tags)
+            except ManifestBlobUnknown as again:
+                if len(chosen_children(manifest, self._policy)) < len(manifest.children):
+                    again.hint = "It takes no index without all its children: set platform_index to subset or whole."
+                raise
+        except ServerFailed as error:
+            if manifest.kind == "schema1":
+                # docker-registry answers 500 to what it has been told not to take
+                raise UnsupportedManifest(
+                    f"the destination does not take this manifest of schema 1, or has failed: {error.message}",
+                    subject=error.subject,
+                    hint="Many registries take none any more: leave it out, or push the image again with a newer client.",
+                ) from error
+            raise
         is_referrer = manifest.subject is not None and not row.tag and manifest is job.manifest
         if is_referrer and manifest.subject is not None and not answer.subject_kept and self._policy.referrers:
             # the registry does not keep track of referrers: then the client has to (distribution-spec "Referrers Tag Schema")
@@ -391,7 +418,7 @@ class Engine:
 
     def _back_up(self, row: PlanRow) -> None:
         """Give the manifest that is about to lose its tag another one."""
-        tag = self._policy.backup_tag.format(tag=row.tag, digest=row.existing.partition(":")[2][:12])[:128]
+        tag = self._policy.backup_name(row.tag, row.existing)
         self._destination.put_manifest(row.repository, self._destination.manifest(row.repository, row.existing), [tag])
 
     # -- after the tag
@@ -403,23 +430,26 @@ class Engine:
     def _copy_referrers(self, job: _Job, manifest: Manifest) -> None:
         """Start copying what refers to an image and its children; each is a row of its own."""
         row = job.row
-        for digest in [job.source_digest, *(child.digest for child in chosen_children(manifest, self._policy))]:
-            for referrer in self._source.referrers(row.source_repository, digest) or ():
-                with self._lock:
-                    known = referrer.digest in job.repository.roots or referrer.digest in job.repository.children
-                if not known:
-                    self._start_referrer(job, referrer, digest)
+        # nothing refers to an index that was made on the way
+        own = [manifest.digest] if manifest.digest == job.source_digest else []
+        for digest in [*own, *(child.digest for child in chosen_children(manifest, self._policy))]:
+            with self._lock:
+                asked = digest in job.repository.subjects
+                job.repository.subjects.add(digest)
+            for referrer in () if asked else self._source.referrers(row.source_repository, digest) or ():
+                self._start_referrer(job, referrer, digest)
 
     def _start_referrer(self, job: _Job, referrer: Descriptor, subject: str) -> None:
         row = dataclasses.replace(
             job.row, source_tag="", tag="", digest=referrer.digest, existing="", media_type=referrer.media_type, note=f"refers to {subject}"
         )
         with self._lock:
-            if self._aborted:
+            known = referrer.digest in job.repository.roots or referrer.digest in job.repository.children
+            if known or self._aborted:
                 return
             self._open_tags += 1
             job.repository.users += 1
-        follower = _Job(row, job.repository)
+        follower = _Job(row, job.repository, follows=True)
         self._scheduler.submit(_FETCH, lambda: self._attempt(follower, self._fetch))
 
     def _end(self, job: _Job, error: MigrationError | None, state: str = "copied") -> None:
@@ -436,12 +466,14 @@ class Engine:
             source_digest=job.source_digest or row.digest,
             digest=job.manifest.digest if job.manifest else "",
             media_type=job.manifest.media_type if job.manifest else row.media_type,
+            form=self._policy.form,
             size=job.size,
             error=error,
         )
         self._ledger.record([finished], brought)
         self._progress.finished(finished)
         with self._window:
+            self.ended += not job.follows
             self._open_tags -= 1
             self._open_bytes -= job.manifest.size if job.manifest else 0
             self._leave(repository)

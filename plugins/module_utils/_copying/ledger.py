@@ -35,8 +35,9 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS tags (
     destination TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
     source TEXT NOT NULL, source_repository TEXT NOT NULL, source_tag TEXT NOT NULL,
-    source_digest TEXT, digest TEXT, media_type TEXT, action TEXT NOT NULL, state TEXT NOT NULL,
+    source_digest TEXT, digest TEXT, media_type TEXT, form TEXT NOT NULL DEFAULT '', action TEXT NOT NULL, state TEXT NOT NULL,
     size INTEGER NOT NULL DEFAULT 0, kind TEXT, message TEXT, hint TEXT, run INTEGER NOT NULL, finished REAL NOT NULL,
+    broken INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (destination, repository, tag)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tags_by_run ON tags (run, state);
@@ -50,6 +51,18 @@ CREATE TABLE IF NOT EXISTS verifications (
     checked INTEGER NOT NULL, equal INTEGER NOT NULL, summary TEXT NOT NULL
 );
 """
+
+_COLUMNS = (
+    *("destination", "repository", "tag", "source", "source_repository", "source_tag", "source_digest", "digest", "media_type"),
+    *("form", "action", "state", "size", "kind", "message", "hint", "run", "finished"),
+)
+# the size of an image that was only looked at is known from when it was copied
+_SIZE = "CASE WHEN excluded.size = 0 AND excluded.digest = tags.digest THEN tags.size ELSE excluded.size END"
+_RECORD = (
+    f"INSERT INTO tags ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - nothing but the names above
+    " ON CONFLICT (destination, repository, tag) DO UPDATE SET broken = 0, "
+    + ", ".join(f"{name} = {_SIZE if name == 'size' else f'excluded.{name}'}" for name in _COLUMNS[3:])
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +81,20 @@ class TagRow:
     source_digest: str = ""
     digest: str = ""
     media_type: str = ""
+    form: str = ""
     size: int = 0
     error: MigrationError | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Copied:
+    """A tag as it was left: both digests, the form, whether a hole was found in it since, and whether all of its run went well."""
+
+    source_digest: str
+    digest: str
+    form: str
+    broken: bool
+    well: bool
 
 
 class Ledger:
@@ -159,9 +184,13 @@ class Ledger:
                 ) from error
 
     # -- runs
-    def start(self, source: str, destination: str, purpose: str = "copy") -> int:
-        """Begin a run between two stores, named as they name themselves; returns its number. `purpose`: copy or verify."""
+    def look(self, source: str, destination: str) -> None:
+        """Say which two stores, named as they name themselves, are meant by all that follows, without beginning a run."""
         self._source, self._destination = source, destination
+
+    def start(self, source: str, destination: str, purpose: str = "copy") -> int:
+        """Begin a run between two stores; returns its number. `purpose`: copy or verify."""
+        self.look(source, destination)
         with self._transaction() as database:
             cursor = database.execute(
                 "INSERT INTO runs (purpose, started, source, destination) VALUES (?, ?, ?, ?)",
@@ -184,9 +213,7 @@ class Ledger:
         now = time.time()
         with self._transaction() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO tags (destination, repository, tag, source, source_repository, source_tag, source_digest,"
-                " digest, media_type, action, state, size, kind, message, hint, run, finished)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                _RECORD,
                 [self._values(row, now) for row in rows],
             )
             database.executemany(
@@ -206,6 +233,7 @@ class Ledger:
             row.source_digest,
             row.digest,
             row.media_type,
+            row.form,
             row.action,
             row.state,
             row.size,
@@ -224,14 +252,25 @@ class Ledger:
         rows = self._query("SELECT repository FROM blobs WHERE destination = ? AND digest = ?", (self._destination, digest))
         return str(rows[0][0]) if rows else ""
 
-    def copied_digest(self, repository: str, tag: str) -> tuple[str, str] | None:
-        """The source's and the destination's digest of a tag as they were when it was last copied or found unchanged."""
+    def copied(self, repository: str, tag: str) -> Copied | None:
+        """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
         rows = self._query(
-            "SELECT source_digest, digest FROM tags WHERE destination = ? AND repository = ? AND tag = ? AND source = ?"
-            " AND state IN ('copied', 'unchanged')",
+            "SELECT source_digest, digest, form, broken, (SELECT outcome FROM runs WHERE runs.id = tags.run) FROM tags"
+            " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
             (self._destination, repository, tag, self._source),
         )
-        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+        if not rows:
+            return None
+        source_digest, digest, form, broken, outcome = rows[0]
+        return Copied(str(source_digest), str(digest), str(form), bool(broken), outcome == "ok")
+
+    def distrust(self, tags: t.Iterable[tuple[str, str]]) -> None:
+        """Remember that a hole was found in tags `(repository, tag)`, so that the next run copies them again."""
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE tags SET broken = 1 WHERE destination = ? AND repository = ? AND tag = ?",
+                [(self._destination, repository, tag) for repository, tag in tags],
+            )
 
     def features(self, host: str) -> dict[str, t.Any]:
         """What earlier runs have learnt about a host."""

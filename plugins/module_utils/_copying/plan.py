@@ -124,7 +124,9 @@ def read_plan(path: str, source: str, destination: str) -> t.Iterator[PlanRow]:
             for number, line in enumerate(file, 2):
                 yield _read_row(path, number, line)
     except OSError as error:
-        raise InvalidOption(f"cannot be read: {error.strerror}.", subject=path, hint="Give the path of a plan on the worker.") from error
+        raise InvalidOption(
+            f"cannot be read: {error.strerror}.", subject=f"plan_file {path}", hint="Give the path of a plan on the worker."
+        ) from error
 
 
 def _check_header(path: str, line: str, source: str, destination: str) -> None:
@@ -134,11 +136,11 @@ def _check_header(path: str, line: str, source: str, destination: str) -> None:
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise InvalidOption("is no plan of this version.", subject=path, hint="Make it anew with check mode and plan_file.")
+        raise InvalidOption("is no plan of this version.", subject=f"plan_file {path}", hint="Make it anew with check mode and plan_file.")
     if (header["source"], header["destination"]) != (source, destination):
         raise InvalidOption(
             f"is a plan from {header['source']} to {header['destination']}, not from {source} to {destination}.",
-            subject=path,
+            subject=f"plan_file {path}",
             hint="Use the connections that the plan was made with.",
         )
 
@@ -155,5 +157,7 @@ def _read_row(path: str, number: int, line: str) -> PlanRow:
         if row.action not in ACTIONS or (row.digest and not is_digest(row.digest)) or not row.source_reference:
             raise ValueError("an action, digest or tag is wrong")
     except (ValueError, TypeError, AttributeError, MigrationError) as error:
-        raise InvalidOption(f"line {number} is no row of a plan ({error}).", subject=path, hint="Make the plan anew.") from error
+        raise InvalidOption(
+            f"line {number} is no row of a plan ({error}).", subject=f"plan_file {path}", hint="Make the plan anew."
+        ) from error
     return row

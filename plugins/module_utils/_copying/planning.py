@@ -19,7 +19,7 @@ import json
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Copied, Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, Action, PlanRow, PlanWriter, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
@@ -56,6 +56,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 
 #: tags that one task resolves in turn: small, so that a single large repository keeps all workers busy
 CHUNK = 10
+#: rows of a plan that wait for a thread at the most, so that a long plan is never held whole
+WAITING = 1000
 _LIST, _RESOLVE = (1, 0), (0, 0)
 _CONFIG_LIMIT = 8 << 20
 
@@ -90,17 +92,31 @@ class _Listing:
     unfinished: int = 0
     digests: dict[str, str] = dataclasses.field(default_factory=dict)
     indexes: set[str] = dataclasses.field(default_factory=set)
+    #: digests whose referrers have been looked at
+    referred: set[str] = dataclasses.field(default_factory=set)
 
 
 class Planner:
-    """Makes the plan of one run."""
+    """Makes the plan of one run.
 
-    def __init__(self, source: Store, destination: Store, rules: t.Sequence[Rule], policy: Policy, ledger: Ledger | None = None) -> None:
+    `thorough`: look for referrers of an index's children also where an earlier run has copied them, at a request for each child.
+    """
+
+    def __init__(
+        self,
+        source: Store,
+        destination: Store,
+        rules: t.Sequence[Rule],
+        policy: Policy,
+        ledger: Ledger | None = None,
+        thorough: bool = False,
+    ) -> None:
         self._source = source
         self._destination = destination
         self._rules = rules
         self._policy = policy
         self._ledger = ledger
+        self._thorough = thorough
         self._now = datetime.datetime.now(datetime.timezone.utc)
         self._lock = threading.Lock()
         self.failures: list[Failure] = []
@@ -281,53 +297,91 @@ class Planner:
                 listing.indexes.add(found.digest)
         name = "" if is_digest(tag) else tag
         existing = None
-        if tag in listing.existing or (not name and not listing.fresh):
+        # a repository without any tag may hold a digest all the same
+        if tag in listing.existing or not name:
             existing = self._destination.resolve(target.destination, tag)
         action, wanted = self._decide(listing, tag, found, existing)
         source, destination = (target.source, name), (target.destination, name)
         known = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
         row = make_row(source, destination, action, fresh=listing.fresh, **known)
-        missing = self._missing_referrers(listing, wanted) if action == "unchanged" else []
-        return [row, *missing]
+        return [row, *self._referrer_rows(listing, tag, found, wanted)] if action == "unchanged" else [row]
 
     def _decide(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor | None) -> tuple[Action, str]:
         """The action for a tag, and the digest that the destination should have."""
         if existing is None:
             return "copy", found.digest
+        known = self._ledger.copied(listing.target.destination, tag) if self._ledger else None
+        if known is not None and (known.source_digest, known.digest) != (found.digest, existing.digest):
+            known = None
         wanted = found.digest
         if self._policy.makes_subsets and found.media_type in INDEXES:
-            wanted = self._subset_digest(listing, tag, found, existing)
+            same = known is not None and known.form == self._policy.form
+            wanted = (
+                existing.digest if same else wanted_form(self._source.manifest(listing.target.source, found.digest), self._policy).digest
+            )
         if existing.digest == wanted:
-            return "unchanged", wanted
+            return "unchanged" if self._is_complete(listing, found, known) else "update", wanted
         actions: dict[str, Action] = {"overwrite": "update", "keep": "keep", "fail": "conflict"}
         return actions[self._policy.existing_tags], wanted
 
-    def _subset_digest(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor) -> str:
-        known = self._ledger.copied_digest(listing.target.destination, tag) if self._ledger else None
-        if known == (found.digest, existing.digest):
-            return existing.digest
-        return subset_index(self._source.manifest(listing.target.source, found.digest), self._policy.platforms).digest
+    def _is_complete(self, listing: _Listing, found: Descriptor, known: Copied | None) -> bool:
+        """Whether a tag that has the right digest may be left as it is.
 
-    def _missing_referrers(self, listing: _Listing, digest: str) -> list[PlanRow]:
-        if not self._policy.referrers:
-            return []
+        A registry that takes an index takes it with all that it names, so its digest is proof enough; not so for a hole that a
+        verification has found, nor for an index that was, or is wanted, sparse.
+        """
+        if known is not None and known.broken:
+            return False
+        form = known.form if known is not None else ""
+        if found.media_type not in INDEXES or form == self._policy.form or not (form + self._policy.form).startswith("sparse"):
+            return True
+        children = chosen_children(self._source.manifest(listing.target.source, found.digest), self._policy)
+        return all(self._destination.resolve(listing.target.destination, child.digest) for child in children)
+
+    def _referrer_rows(self, listing: _Listing, tag: str, found: Descriptor, wanted: str) -> list[PlanRow]:
+        """Rows for what refers to a manifest that the destination has, and for what refers to those in turn; once for each digest."""
         target = listing.target
-        found = self._source.referrers(target.source, digest)
-        if not found:
-            return []
-        there = {descriptor.digest for descriptor in referrers_of(self._destination, target.destination, digest)}
-        return [
-            make_row(
-                (target.source, ""),
-                (target.destination, ""),
-                "copy",
-                digest=one.digest,
-                media_type=one.media_type,
-                note=f"refers to {digest}",
-            )
-            for one in found
-            if one.digest not in there
-        ]
+        rows: list[PlanRow] = []
+        with self._lock:
+            known = found.digest in listing.referred
+            listing.referred.add(found.digest)
+        first = self._source.referrers(target.source, found.digest) if self._policy.referrers and not known else None
+        if first is None:
+            # looked at already, or fall-back tags are all there is, and they are tags like others
+            return rows
+        # nothing refers to an index that was made on the way
+        subjects = [(found.digest, first)] if wanted == found.digest else []
+        if found.media_type in INDEXES and not self._is_vouched_for(listing, tag, found.digest, wanted):
+            index = wanted_form(self._source.manifest(target.source, found.digest), self._policy)
+            subjects += [
+                (child.digest, self._source.referrers(target.source, child.digest) or []) for child in chosen_children(index, self._policy)
+            ]
+        while subjects:
+            subject, referrers = subjects.pop()
+            there = {one.digest for one in referrers_of(self._destination, target.destination, subject)} if referrers else set()
+            for one in referrers:
+                rows.append(self._referrer_row(target, one, subject, one.digest in there))
+                if one.digest in there and one.digest not in listing.referred:
+                    listing.referred.add(one.digest)
+                    subjects.append((one.digest, self._source.referrers(target.source, one.digest) or []))
+        return rows
+
+    @staticmethod
+    def _referrer_row(target: Target, referrer: Descriptor, subject: str, there: bool) -> PlanRow:
+        return make_row(
+            (target.source, ""),
+            (target.destination, ""),
+            "unchanged" if there else "copy",
+            digest=referrer.digest,
+            existing=referrer.digest if there else "",
+            media_type=referrer.media_type,
+            note=f"refers to {subject}",
+        )
+
+    def _is_vouched_for(self, listing: _Listing, tag: str, digest: str, wanted: str) -> bool:
+        """Whether an earlier run came to a good end with this tag, and so with all that refers to an index's children."""
+        known = self._ledger.copied(listing.target.destination, tag) if self._ledger and not self._thorough else None
+        return known == Copied(digest, wanted, self._policy.form, broken=False, well=True)
 
     def _resolve_followers(self, listing: _Listing, followers: dict[str, list[str]]) -> list[PlanRow]:
         """Rows for signatures and the like of what is selected, and for what refers to those in turn."""
@@ -438,7 +492,7 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
     def one(row: PlanRow) -> None:
         try:
             manifest = source.manifest(row.source_repository, row.source_reference)
-            walk(row.source_repository, manifest)
+            walk(row.source_repository, wanted_form(manifest, policy))
         except MigrationError as error:
             with lock:
                 result.unknown += 1
@@ -449,6 +503,7 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
     try:
         for row in rows:
             if row.action in MOVING:
+                scheduler.wait_for_room(WAITING)
                 scheduler.submit(_RESOLVE, functools.partial(one, row))
             else:
                 write([row])
@@ -462,9 +517,17 @@ def _with(row: PlanRow, **changes: t.Any) -> PlanRow:
     return dataclasses.replace(row, **changes)
 
 
+def wanted_form(manifest: Manifest, policy: Policy) -> Manifest:
+    """A tag's manifest as the destination is to have it: an index may be cut down to the chosen platforms."""
+    return subset_index(manifest, policy.platforms) if policy.makes_subsets and manifest.kind == "index" else manifest
+
+
 def chosen_children(manifest: Manifest, policy: Policy) -> tuple[Descriptor, ...]:
-    """The children of an index that have to be at the destination."""
-    if manifest.kind != "index" or not policy.platforms or policy.index == "whole":
+    """The children of an index that have to be at the destination; the index is given in its wanted form.
+
+    Raises InvalidOption where a sparse copy would be one of no platform at all.
+    """
+    if manifest.kind != "index" or not policy.platforms or policy.index != "sparse":
         return manifest.children
     return subset_index(manifest, policy.platforms).children
 

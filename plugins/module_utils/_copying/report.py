@@ -19,6 +19,7 @@ import tempfile
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_page import Page, Run, TagData, Throughput, write_page
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, StateError
 
 SCHEMA = 1
@@ -48,6 +49,7 @@ class Report:
 
     json_file: str = ""
     csv_file: str = ""
+    html_file: str = ""
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     repositories: int = 0
     verified: bool = False
@@ -61,11 +63,12 @@ def _when(seconds: float | None) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def _loaded(text: str | None) -> t.Any:
+def _loaded(text: str | None) -> dict[str, t.Any]:
     try:
-        return json.loads(text or "{}")
+        loaded = json.loads(text or "{}")
     except ValueError:
         return {}
+    return loaded if isinstance(loaded, dict) else {}
 
 
 class _Source:
@@ -76,13 +79,31 @@ class _Source:
         self.path = path
         if not os.path.isfile(path):
             raise InvalidOption("there is no such file.", subject=f"ledgers: {path}", hint="Fetch the ledger of each worker first.")
-        self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)
+        # a ledger that was closed is all in one file: without this, reading it would leave two more beside it
+        closed = "" if os.path.exists(f"{path}-wal") else "&immutable=1"
+        self._database = sqlite3.connect(f"file:{quote(path)}?mode=ro{closed}", uri=True)
         self._database.row_factory = sqlite3.Row
 
     def run(self) -> sqlite3.Row | None:
         """The last run that copied."""
         rows = self._rows("SELECT * FROM runs WHERE purpose = 'copy' ORDER BY id DESC LIMIT 1")
         return next(rows, None)
+
+    def run_before(self, run: sqlite3.Row) -> sqlite3.Row | None:
+        """The last run before another one that copied between the same stores and lived to write down what it did."""
+        return next(
+            self._rows(
+                "SELECT * FROM runs WHERE purpose = 'copy' AND id < ? AND source = ? AND destination = ? AND summary IS NOT NULL"
+                " ORDER BY id DESC LIMIT 1",
+                (run["id"], run["source"], run["destination"]),
+            ),
+            None,
+        )
+
+    def last_finished(self, run: int) -> float | None:
+        """When the last tag of a run was done."""
+        row = next(self._rows("SELECT MAX(finished) AS last FROM tags WHERE run = ?", (run,)))
+        return None if row["last"] is None else float(row["last"])
 
     def verification(self, since: float) -> sqlite3.Row | None:
         """The last verification, if it came after the run began."""
@@ -103,18 +124,26 @@ class _Source:
 
 
 def write_report(ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[str, str] | None = None) -> Report:
-    """Write `report.json` and `report.csv` into a folder, from the ledgers `{worker: path}`; files are replaced whole or not at all.
+    """Write `report.json`, `report.csv` and `report.html` into a folder, from the ledgers `{worker: path}`.
 
+    Each file is replaced whole or not at all. Tags go from the ledgers to the files one by one.
     `not_run`: workers whose part was not done, `{worker: reason}`; with one of them, nothing counts as verified.
     """
-    report = Report(os.path.join(folder, "report.json"), os.path.join(folder, "report.csv"))
+    report = Report(*(os.path.join(folder, f"report.{kind}") for kind in ("json", "csv", "html")))
     try:
         os.makedirs(folder, exist_ok=True)
-        with _replaced(report.csv_file) as csv_file:
-            document = _collect(ledgers, not_run or {}, csv.DictWriter(csv_file, COLUMNS, extrasaction="ignore"), report)
-        with _replaced(report.json_file) as json_file:
-            json.dump(document, json_file, indent=2)
-            json_file.write("\n")
+        with contextlib.ExitStack() as stack:
+            sources = [stack.enter_context(contextlib.closing(_Source(worker, path))) for worker, path in ledgers.items()]
+            # the page has its totals before its tags, so the tags wait here until everything is counted
+            tags = stack.enter_context(tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8"))
+            with _replaced(report.csv_file) as csv_file:
+                table = csv.DictWriter(csv_file, COLUMNS, extrasaction="ignore")
+                document, page = _collect(sources, not_run or {}, table, TagData(tags), report)
+            with _replaced(report.json_file) as json_file:
+                json.dump(document, json_file, indent=2)
+                json_file.write("\n")
+            with _replaced(report.html_file) as html_file:
+                write_page(html_file, page, tags)
     except OSError as error:
         raise StateError(
             f"the report cannot be written: {error.strerror}.", subject=folder, hint="Choose a folder that is writable."
@@ -137,56 +166,98 @@ def _replaced(path: str) -> t.Iterator[t.IO[str]]:
 
 
 def _collect(
-    ledgers: t.Mapping[str, str], not_run: t.Mapping[str, str], table: csv.DictWriter[str], report: Report
-) -> dict[str, t.Any]:
+    sources: t.Sequence[_Source], not_run: t.Mapping[str, str], table: csv.DictWriter[str], tags: TagData, report: Report
+) -> tuple[dict[str, t.Any], Page]:
+    """Read the ledgers once, row by row; gives the document of `report.json` and the page."""
     repositories: dict[str, collections.Counter[str]] = {}
     sizes: collections.Counter[str] = collections.Counter()
+    last_runs = [(source, source.run()) for source in sources]
+    runs = [_page_run(source, row) for source, row in last_runs]
+    throughput = _throughput(runs)
     table.writeheader()
-    for worker, path in ledgers.items():
-        with contextlib.closing(_Source(worker, path)) as source:
-            run = source.run()
-            if run is None:
-                report.workers.append(_not_run(worker, "its ledger knows of no run that copied."))
-                continue
-            report.workers.append(_worker(worker, run, source.verification(run["started"])))
-            for row in source.tags(run["id"]):
-                fields = {**dict(row), "worker": worker, "finished": _when(row["finished"])}
-                table.writerow(fields)
-                repositories.setdefault(row["repository"], collections.Counter())[row["state"]] += 1
-                sizes[row["repository"]] += row["size"]
-                report.counts[row["state"]] += 1
-                if row["state"] in _FAILED:
-                    report.failures.append({name: fields[name] for name in COLUMNS if fields[name] not in (None, "")})
+    for (source, run), page_run in zip(last_runs, runs):
+        if run is None:
+            report.workers.append(_not_run(source.worker, page_run.message))
+            continue
+        report.workers.append(_worker(source.worker, run, page_run.verification))
+        for row in source.tags(run["id"]):
+            fields = {**dict(row), "worker": source.worker, "finished": _when(row["finished"])}
+            table.writerow(fields)
+            tags.add(source.worker, row)
+            throughput.add(row["state"], row["finished"], row["size"])
+            page_run.counts[row["state"]] += 1
+            page_run.image_bytes += row["size"]
+            repositories.setdefault(row["repository"], collections.Counter())[row["state"]] += 1
+            sizes[row["repository"]] += row["size"]
+            if row["state"] in _FAILED:
+                report.failures.append({name: fields[name] for name in COLUMNS if fields[name] not in (None, "")})
+        report.counts.update(page_run.counts)
+    tags.close()
     report.workers += [_not_run(worker, reason) for worker, reason in not_run.items()]
+    runs += [Run(worker, message=reason) for worker, reason in not_run.items()]
     report.repositories = len(repositories)
     verifications = [worker["verification"] for worker in report.workers]
     report.verified = bool(verifications) and all(one is not None and not one["different"] for one in verifications)
-    return {
+    written = _when(datetime.datetime.now(datetime.timezone.utc).timestamp())
+    document = {
         "schema": SCHEMA,
-        "written": _when(datetime.datetime.now(datetime.timezone.utc).timestamp()),
+        "written": written,
         "counts": dict(report.counts),
         "verified": report.verified,
         "workers": report.workers,
         "failures": report.failures,
         "repositories": [{"name": name, "size": sizes[name], "counts": dict(repositories[name])} for name in sorted(repositories)],
     }
+    return document, Page(written, runs, report.failures, len(repositories), report.verified, throughput)
+
+
+def _page_run(source: _Source, run: sqlite3.Row | None) -> Run:
+    """A worker's last run as the page wants it, without the figures that come from its tags."""
+    if run is None:
+        return Run(source.worker, message="its ledger knows of no run that copied.")
+    before = source.run_before(run)
+    return Run(
+        source.worker,
+        source=run["source"],
+        destination=run["destination"],
+        started=run["started"],
+        ended=run["ended"],
+        last_finished=source.last_finished(run["id"]),
+        outcome=run["outcome"] or "interrupted",
+        summary=_loaded(run["summary"]),
+        verification=_verification(source.verification(run["started"])),
+        before=None
+        if before is None
+        else Run(
+            source.worker, started=before["started"], ended=before["ended"], outcome=before["outcome"], summary=_loaded(before["summary"])
+        ),
+    )
+
+
+def _throughput(runs: t.Sequence[Run]) -> Throughput:
+    begins = [run.started for run in runs if run.started is not None]
+    ends = [run.last_finished for run in runs if run.last_finished is not None]
+    return Throughput(min(begins, default=0.0), max(ends, default=0.0))
 
 
 def _not_run(worker: str, reason: str) -> dict[str, t.Any]:
     return {"worker": worker, "outcome": "not run", "message": reason, "verification": None}
 
 
-def _worker(worker: str, run: sqlite3.Row, verification: sqlite3.Row | None) -> dict[str, t.Any]:
-    found: dict[str, t.Any] | None = None
-    if verification is not None:
-        found = {
-            "mode": verification["mode"],
-            "checked": verification["checked"],
-            "equal": verification["equal"],
-            "different": verification["checked"] - verification["equal"],
-            "finished": _when(verification["finished"]),
-            **_loaded(verification["summary"]),
-        }
+def _verification(row: sqlite3.Row | None) -> dict[str, t.Any] | None:
+    if row is None:
+        return None
+    return {
+        "mode": row["mode"],
+        "checked": row["checked"],
+        "equal": row["equal"],
+        "different": row["checked"] - row["equal"],
+        "finished": _when(row["finished"]),
+        **_loaded(row["summary"]),
+    }
+
+
+def _worker(worker: str, run: sqlite3.Row, verification: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     return {
         "worker": worker,
         "source": run["source"],
@@ -195,5 +266,5 @@ def _worker(worker: str, run: sqlite3.Row, verification: sqlite3.Row | None) -> 
         "ended": _when(run["ended"]),
         "outcome": run["outcome"] or "interrupted",
         **_loaded(run["summary"]),
-        "verification": found,
+        "verification": verification,
     }

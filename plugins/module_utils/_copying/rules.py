@@ -12,7 +12,9 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import Mapping
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_tag
 
 ExistingTags = t.Literal["overwrite", "keep", "fail"]
 OnError = t.Literal["skip", "abort", "retry"]
@@ -61,6 +63,27 @@ class Policy:
     index: IndexForm = "whole"
     workers: int = 16
     only: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.backup_tag:
+            try:
+                check_tag(self.backup_name("latest", "sha256:" + "0" * 64))
+            except InvalidReference as error:
+                raise InvalidOption(
+                    f"{error.subject} {error.message}",
+                    subject="backup_tag",
+                    hint="Write a tag; {tag} and {digest} are all that is filled in, as in '{tag}-before-{digest}'.",
+                ) from error
+
+    def backup_name(self, tag: str, digest: str) -> str:
+        """The tag under which the manifest stays that a tag has pointed to."""
+        return self.backup_tag.replace("{tag}", tag).replace("{digest}", digest.partition(":")[2][:12])[:128]
+
+    @property
+    def form(self) -> str:
+        """What of each image is wanted: a run of another form cannot rely on what this one has found complete."""
+        parts = [self.index, *sorted(str(platform) for platform in self.platforms)] if self.platforms and self.index != "whole" else []
+        return " ".join(parts if self.referrers else [*parts, "alone"])
 
     @property
     def makes_subsets(self) -> bool:

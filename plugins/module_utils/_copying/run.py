@@ -47,6 +47,9 @@ class Outcome:
     complete: bool = True
     before: list[str] = dataclasses.field(default_factory=list)
     after: list[str] = dataclasses.field(default_factory=list)
+    #: for each repository of the destination, its tags by what was done: copy, update, or a state
+    by_repository: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
 
     @property
     def failed(self) -> int:
@@ -58,6 +61,15 @@ class Outcome:
         """Whether anything was, or in a plan would be, written to the destination."""
         return self.counts["copied"] > 0
 
+    def take(self, row: TagRow) -> None:
+        """Count a tag that is done, one way or another. Threads may call it."""
+        done = row.action if row.state == "copied" else row.state
+        with self._lock:
+            self.counts[row.state] += 1
+            self.by_repository.setdefault(row.repository, collections.Counter())[done] += 1
+            if row.error is not None:
+                self.add_failure(row.repository, row.tag, row.error)
+
     def add_failure(self, repository: str, tag: str, error: MigrationError) -> None:
         """Keep a failure for the result, while there is room."""
         if len(self.failures) < MOST_FAILURES:
@@ -65,20 +77,15 @@ class Outcome:
 
 
 class _Counting:
-    """Counts finished tags and hands them on."""
+    """Counts finished tags; a failed one only where it is not tried again."""
 
     def __init__(self, outcome: Outcome, last_round: bool) -> None:
         self._outcome = outcome
         self._last_round = last_round
-        self._lock = threading.Lock()
 
     def finished(self, row: TagRow) -> None:
-        if row.error is not None and not self._last_round:
-            return
-        with self._lock:
-            self._outcome.counts[row.state] += 1
-            if row.error is not None:
-                self._outcome.add_failure(row.repository, row.tag, row.error)
+        if row.error is None or self._last_round:
+            self._outcome.take(row)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +104,13 @@ def make_plan(job: Job) -> Outcome:
     """Plan only: nothing is written but the plan. What would be copied is counted as copied."""
     started = time.monotonic()
     job.source.check(writing=False)
-    job.destination.check(writing=False)
+    job.destination.check(writing=False, new=True)
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         exists = os.path.exists(os.path.join(os.path.expanduser(job.state_dir), LEDGER_FILE))
         ledger = stack.enter_context(contextlib.closing(Ledger(job.state_dir))) if exists else None
         if ledger:
+            ledger.look(job.source.name, job.destination.name)
             _remember(job, ledger)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
         planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
@@ -112,12 +120,14 @@ def make_plan(job: Job) -> Outcome:
         final = PlanWriter(job.plan_file or os.path.join(folder, "measured.jsonl"), job.source.name, job.destination.name)
         with contextlib.closing(final):
             measured = measure(job.source, read_plan(rough.path, job.source.name, job.destination.name), job.policy, final.add)
-    _take_plan(outcome, planner, final)
-    outcome.counts["copied"] = final.counts["copy"] + final.counts["update"]
+    _take_plan(outcome, planner)
+    for action, state in _STATES.items():
+        outcome.counts[state] += final.counts[action]
     outcome.plan_file = job.plan_file
     outcome.bytes = measured.bytes
     outcome.blobs = {"unique": measured.blobs}
-    outcome.before, outcome.after = _as_lines(job, final, measured)
+    outcome.by_repository = final.by_repository
+    outcome.before, outcome.after = _as_lines(outcome, measured)
     return _close(job, outcome, started)
 
 
@@ -125,10 +135,12 @@ def carry_out(job: Job) -> Outcome:
     """Plan, or take the plan that is given, and carry it out."""
     started = time.monotonic()
     job.source.check(writing=False)
-    job.destination.check(writing=True)
     outcome = Outcome()
     with contextlib.closing(Ledger(job.state_dir)) as ledger:
         outcome.ledger = ledger.path
+        if job.plan_file:
+            outcome.repositories = _read_through(job)
+        job.destination.check(writing=True)
         _remember(job, ledger)
         ledger.start(job.source.name, job.destination.name)
         finished = False
@@ -140,7 +152,20 @@ def carry_out(job: Job) -> Outcome:
             _learn(job, ledger)
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
+    outcome.before, outcome.after = _as_lines(outcome)
     return _close(job, outcome, started)
+
+
+def _read_through(job: Job) -> int:
+    """Look at a saved plan as a whole before anything of it is carried out; returns how many repositories take part."""
+    sources: dict[str, None] = {}
+    destinations: dict[str, None] = {}
+    for row in read_plan(job.plan_file, job.source.name, job.destination.name):
+        sources[row.source_repository] = None
+        destinations[row.repository] = None
+    job.source.expect(list(sources))
+    job.destination.expect(list(destinations))
+    return len(sources)
 
 
 def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
@@ -148,7 +173,7 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
     writer = PlanWriter(os.path.join(ledger.folder, "plan.jsonl"), job.source.name, job.destination.name)
     with contextlib.closing(writer):
         planner.plan(writer)
-    _take_plan(outcome, planner, writer)
+    _take_plan(outcome, planner)
     ledger.record(
         TagRow(failure.repository, failure.tag, failure.repository, failure.tag, "plan", "failed", error=failure.error)
         for failure in planner.failures
@@ -156,10 +181,8 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
     return writer.path
 
 
-def _take_plan(outcome: Outcome, planner: Planner, writer: PlanWriter) -> None:
+def _take_plan(outcome: Outcome, planner: Planner) -> None:
     outcome.repositories = planner.repositories
-    for action, state in (("unchanged", "unchanged"), ("keep", "kept")):
-        outcome.counts[state] = writer.counts[action]
     for failure in planner.failures:
         outcome.counts["failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)
@@ -179,30 +202,34 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
                 moving += 1
                 yield row
                 continue
-            batch.append(_settled(job, row, outcome, pinned))
+            batch.append(_settled(job, row, policy.form))
+            outcome.take(batch[-1])
             if len(batch) >= _BATCH:
                 ledger.record(batch)
                 batch = []
         ledger.record(batch)
 
+    done = 0
     rounds = policy.retries if policy.on_error == "retry" else 0
     rows: t.Iterable[PlanRow] = noted()
     for number in range(rounds + 1):
         engine = Engine(job.source, job.destination, policy, ledger, _Counting(outcome, number == rounds), pinned)
         outcome.complete = engine.run(rows) and outcome.complete
+        done += engine.ended
         outcome.bytes += engine.totals.bytes
         for how in ("uploaded", "mounted", "present"):
             outcome.blobs[how] = outcome.blobs.get(how, 0) + getattr(engine.totals, how)
-        rows = engine.failed
-        if not rows or number == rounds:
+        if outcome.complete and engine.failed and number < rounds:
+            rows = engine.failed
+        else:
             break
     if not outcome.complete:
-        planned = sum(1 for row in read_plan(path, *names) if row.action in MOVING)
-        done = outcome.counts["copied"] + outcome.counts["failed"]
-        outcome.counts["not_attempted"] = max(0, planned - done)
+        # what was not come to is read all the same: for the rows that need nothing done, and for the number of the others
+        collections.deque(rows, maxlen=0)
+        outcome.counts["not_attempted"] = moving - done
 
 
-def _settled(job: Job, row: PlanRow, outcome: Outcome, pinned: bool) -> TagRow:
+def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
     """A row that moves nothing, as the ledger has it."""
     error = None
     if row.action == "conflict":
@@ -211,21 +238,17 @@ def _settled(job: Job, row: PlanRow, outcome: Outcome, pinned: bool) -> TagRow:
             subject=f"{job.destination.name}/{row.repository}:{row.tag}",
             hint="Set existing_tags to overwrite or keep, or map it to another name.",
         )
-        outcome.counts["conflict"] += 1
-        outcome.add_failure(row.repository, row.tag, error)
-    elif pinned:
-        outcome.counts["kept" if row.action == "keep" else "unchanged"] += 1
-    state = {"keep": "kept", "conflict": "conflict"}.get(row.action, "unchanged")
     return TagRow(
         repository=row.repository,
         tag=row.key,
         source_repository=row.source_repository,
         source_tag=row.source_reference,
         action=row.action,
-        state=state,
+        state=_STATES[row.action],
         source_digest=row.digest,
         digest=row.existing,
         media_type=row.media_type,
+        form=form,
         error=error,
     )
 
@@ -253,29 +276,34 @@ def _close(job: Job, outcome: Outcome, started: float) -> Outcome:
     return outcome
 
 
-def _as_lines(job: Job, plan: PlanWriter, measured: Measure) -> tuple[list[str], list[str]]:
-    """The plan as a diff: a line for each repository, as it is and as it would be."""
+def _as_lines(outcome: Outcome, measured: Measure | None = None) -> tuple[list[str], list[str]]:
+    """What a run did (or, with a measure, would do) as a diff: a line for each repository, as it was and as it is."""
     before, after = [], []
-    for repository in sorted(plan.by_repository)[:MOST_SHOWN]:
-        counts = plan.by_repository[repository]
-        there = counts["unchanged"] + counts["update"] + counts["keep"] + counts["conflict"]
+    for repository in sorted(outcome.by_repository)[:MOST_SHOWN]:
+        counts = outcome.by_repository[repository]
+        there = sum(counts[done] for done in _THERE)
         before.append(f"{repository}: {there} of these tags")
-        words = [f"{counts[action]} {word}" for action, word in _WORDS if counts[action]]
-        after.append(f"{repository}: {', '.join(words)}")
-    hidden = len(plan.by_repository) - len(before)
-    if hidden > 0:
+        words = [f"{counts[done]} {word}" for done, word in _WORDS.items() if counts[done]]
+        after.append(f"{repository}: {', '.join(words)}" if counts["copy"] or counts["update"] else before[-1])
+    hidden = len(outcome.by_repository) - len(before)
+    if hidden > 0 and outcome.changed:
         after.append(f"and {hidden} more repositories")
-    if measured.blobs:
+    if measured and measured.blobs:
         after.append(f"at most {measured.bytes} bytes in {measured.blobs} unique blobs to move")
-    if measured.unknown:
+    if measured and measured.unknown:
         after.append(f"{measured.unknown} manifests could not be read")
     return before, after
 
 
-_WORDS = (
-    ("copy", "added"),
-    ("update", "overwritten"),
-    ("unchanged", "unchanged"),
-    ("keep", "kept as they are"),
-    ("conflict", "in conflict"),
-)
+_STATES = {"copy": "copied", "update": "copied", "unchanged": "unchanged", "keep": "kept", "conflict": "conflict"}
+#: what was at the destination before; "keep" as a plan says it, "kept" as a run does
+_THERE = ("update", "unchanged", "keep", "kept", "conflict")
+_WORDS = {
+    "copy": "added",
+    "update": "overwritten",
+    "unchanged": "unchanged",
+    "keep": "kept as they are",
+    "kept": "kept as they are",
+    "conflict": "in conflict",
+    "failed": "failed",
+}

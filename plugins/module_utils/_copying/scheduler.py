@@ -28,7 +28,9 @@ class Scheduler:
         self._workers = max(1, workers)
         self._heap: list[tuple[tuple[int, int], int, Task]] = []
         self._numbers = itertools.count()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._unfinished = 0
@@ -55,6 +57,14 @@ class Scheduler:
             while self._unfinished and self._error is None:
                 # in steps, so that a signal is heard
                 self._changed.wait(0.5)
+            if self._error is not None:
+                raise self._error
+
+    def wait_for_room(self, most: int) -> None:
+        """Wait while `most` tasks or more have not begun, so that they do not pile up; raises what a task did not expect."""
+        with self._room:
+            while len(self._heap) >= most and self._error is None and not self._closed:
+                self._room.wait(0.5)
             if self._error is not None:
                 raise self._error
 
@@ -88,6 +98,7 @@ class Scheduler:
                 if not self._heap:
                     return
                 task = heapq.heappop(self._heap)[2]
+                self._room.notify()
             try:
                 task()
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits

@@ -23,7 +23,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner, chosen_children
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import WAITING, Planner, chosen_children
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
@@ -43,6 +43,8 @@ class Verified:
     differences: list[dict[str, str]] = dataclasses.field(default_factory=list)
     manifests: int = 0
     blobs: int = 0
+    #: tags `(repository, tag)` that have the right digest and a hole all the same
+    broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     repositories: int = 0
     requests: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
@@ -75,7 +77,9 @@ def verify(job: Job, mode: Mode) -> Verified:
             for store in (job.source, job.destination):
                 store.remember(ledger.features(store.name))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
-        planner = Planner(job.source, job.destination, job.rules, dataclasses.replace(job.policy, existing_tags="keep"), ledger)
+        planner = Planner(
+            job.source, job.destination, job.rules, dataclasses.replace(job.policy, existing_tags="keep"), ledger, mode == "deep"
+        )
         writer = PlanWriter(os.path.join(folder, "plan.jsonl"), job.source.name, job.destination.name)
         with contextlib.closing(writer):
             planner.plan(writer)
@@ -87,6 +91,7 @@ def verify(job: Job, mode: Mode) -> Verified:
         result.requests = {"source": job.source.requests, "destination": job.destination.requests}
         result.seconds = round(time.monotonic() - started, 3)
         if ledger:
+            ledger.distrust(result.broken)
             summary = {"differences": result.differences, "manifests": result.manifests, "blobs": result.blobs, "seconds": result.seconds}
             ledger.verified(job.source.name, job.destination.name, mode, result.checked, result.equal, summary)
             ledger.finish("ok" if not result.different else "failed", {"checked": result.checked, "equal": result.equal})
@@ -105,6 +110,7 @@ def _compare(job: Job, mode: Mode, rows: t.Iterable[PlanRow], result: Verified) 
                 message = f"the source has {row.digest}, the destination {row.existing}."
                 result.differs(row.repository, row.key, "different", message)
             elif mode == "deep":
+                scheduler.wait_for_room(WAITING)
                 scheduler.submit((0, 0), functools.partial(walk.check, row))
             else:
                 result.is_equal()
@@ -129,6 +135,7 @@ class _Walk:
             self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing))
         except MigrationError as error:
             self._result.differs(row.repository, row.key, error.kind, str(error))
+            self._result.broken.append((row.repository, row.key))
         else:
             self._result.is_equal()
 
@@ -137,21 +144,23 @@ class _Walk:
         mine: concurrent.futures.Future[None] = concurrent.futures.Future()
         with self._lock:
             seen = self._seen.setdefault(repository, {})
-            found = seen.setdefault(digest, mine)
-        if found is mine:
-            try:
-                check()
-                mine.set_result(None)
-            except BaseException as error:  # noqa: BLE001 - raised below, here and in those who wait
-                mine.set_exception(error)
-            found = mine.exception()
-            if found is None or isinstance(found, MigrationError):
-                with self._lock:
-                    seen[digest] = found
-        elif isinstance(found, concurrent.futures.Future):
-            found = found.exception()
-        if found is not None:
-            raise found
+            known = seen.setdefault(digest, mine)
+        if known is not mine:
+            if isinstance(known, concurrent.futures.Future):
+                known.result()
+            elif known is not None:
+                raise known
+            return
+        try:
+            check()
+        except BaseException as error:
+            # whoever waits gets it as well
+            mine.set_exception(error)
+            if isinstance(error, MigrationError):
+                seen[digest] = error
+            raise
+        mine.set_result(None)
+        seen[digest] = None
 
     def _manifest(self, repository: str, digest: str) -> None:
         with self._result._lock:

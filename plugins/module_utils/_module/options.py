@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from urllib.parse import unquote
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -19,7 +20,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.credent
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HAS_URLLIB3, URLLIB3_IMPORT_ERROR, HTTPOptions
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import parse_platform
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform, parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import (
     canonical_registry,
     check_registry_host,
@@ -148,6 +149,15 @@ class Connections:
         self._module = module
         self._bandwidth = Rate(bytes_per_second)
         self._opened: list[Store] = []
+        for side in SIDES:
+            for option in ("url", "proxy"):
+                self._hide_password((module.params[side] or {}).get(option) or "")
+
+    def _hide_password(self, address: str) -> None:
+        """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
+        match = re.match(r"(?:\w+://)?[^/@:]*:(.+)@", address)
+        if match:
+            self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
 
     def open(self, side: str) -> Store:
         """The store of an option (`source` or `destination`); InvalidOption, naming the suboption, where it cannot work."""
@@ -214,7 +224,7 @@ def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
     match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
     if not match:
         raise InvalidOption(
-            f"{shown_without_credentials(url, 120)!r} is no address of a registry.",
+            f"{shown_without_credentials(url, 120)} is no address of a registry.",
             subject="url",
             hint="Give host or host:port; repositories are chosen by rules, credentials by username and password.",
         )
@@ -231,7 +241,7 @@ def http_options(options: Options) -> HTTPOptions:
     """The part of a connection's options that is about HTTP."""
     for name, lowest in (("attempts", 1), ("concurrency", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
         if options[name] < lowest:
-            raise InvalidOption(f"must be at least {lowest:g}.", subject=name)
+            raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
     for name in ("requests_per_second", "chunk_size"):
         if options[name] < 0:
             raise InvalidOption("must not be negative.", subject=name, hint="0 means no limit.")
@@ -263,18 +273,26 @@ def rules_of(params: Options) -> list[Rule]:
 def policy_of(params: Options) -> Policy:
     """The options that say how to decide; those that a module does not have keep their defaults."""
     if params["workers"] < 1:
-        raise InvalidOption("must be at least 1.", subject="workers")
+        raise InvalidOption("must be at least 1.", subject="workers", hint="16 suits most registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in ("existing_tags", "backup_tag", "on_error", "retries") if params.get(name) is not None}
     return Policy(
         referrers=params["referrers"],
         foreign_layers=params["foreign_layers"],
-        platforms=tuple(parse_platform(text) for text in params["platforms"]),
+        platforms=_platforms(params["platforms"]),
         index=params["platform_index"],
         workers=params["workers"],
         only=None if only is None else frozenset(only),
         **chosen,
     )
+
+
+def _platforms(texts: list[str]) -> tuple[Platform, ...]:
+    try:
+        return tuple(parse_platform(text) for text in texts)
+    except InvalidOption as error:
+        error.subject = f"platforms: {error.subject}"
+        raise
 
 
 def state_dir_of(params: Options, source: Store, destination: Store) -> str:

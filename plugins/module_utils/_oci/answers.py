@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -31,7 +32,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     TooManyRequests,
     UnsupportedManifest,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response, proxy_refusal
 
 _ERROR_BODY = 256 << 10
 _DIGEST = re.compile(r"sha(?:256:[a-f0-9]{64}|384:[a-f0-9]{96}|512:[a-f0-9]{128})")
@@ -49,8 +50,11 @@ class Answer:
     writable: bool = True
 
 
-def read_answer(response: Response) -> Answer:
-    """Read a refusal's body, whatever form it has, and give its connection back."""
+def read_answer(response: Response, hide: t.Callable[[str], str] = str) -> Answer:
+    """Read a refusal's body, whatever form it has, and give its connection back.
+
+    `hide` takes secrets out of a text: there are servers that quote what they were sent.
+    """
     status = response.status
     allowed = response.headers.get("Allow", "")
     writable = not (status == 405 and allowed and "PUT" not in allowed and "POST" not in allowed)
@@ -61,15 +65,15 @@ def read_answer(response: Response) -> Answer:
         return Answer(status, writable=writable)
     try:
         body = json.loads(data)
+        errors = body.get("errors") if isinstance(body, dict) else None
+        rows = [row for row in errors if isinstance(row, dict)] if isinstance(errors, list) else []
+        named = [found for row in rows for found in _DIGEST.findall(json.dumps([row.get("detail"), row.get("message")]))]
     except (ValueError, RecursionError):
-        return Answer(status, text=_clean(data.decode("utf-8", "replace")), writable=writable)
-    errors = body.get("errors") if isinstance(body, dict) else None
-    rows = [row for row in errors if isinstance(row, dict)] if isinstance(errors, list) else []
-    codes = frozenset(str(row.get("code", "")).upper() for row in rows)
-    messages = [str(row.get("message", "")) for row in rows] or [str(body.get("message", "")) if isinstance(body, dict) else ""]
-    named = [found for row in rows for found in _DIGEST.findall(json.dumps([row.get("detail"), row.get("message")]))]
+        return Answer(status, text=_clean(hide(data.decode("utf-8", "replace"))), writable=writable)
+    codes = frozenset(str(row.get("code") or "").upper() for row in rows)
+    messages = [str(row.get("message") or "") for row in rows or ([body] if isinstance(body, dict) else [])]
     digests = tuple(dict.fromkeys(digest for digest in named if is_digest(digest)))
-    return Answer(status, codes, _clean("; ".join(messages)), digests, writable)
+    return Answer(status, codes, _clean(hide("; ".join(filter(None, messages)))), digests, writable)
 
 
 def _clean(text: str) -> str:
@@ -121,6 +125,8 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
         )
     if status == 413 or ("SIZE_INVALID" in codes and "manifest" in answer.text.lower()):
         return ManifestTooLarge(f"is too large for the registry or a proxy in front of it{said}.", subject=subject, hint="Raise its limit.")
+    if status == 407:
+        return proxy_refusal()
     if status == 401:
         return AuthenticationFailed(f"is refused{said}.", subject=subject, hint="Check username and password.")
     if status == 403 or "DENIED" in codes:

@@ -24,16 +24,21 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AuthenticationFailed,
     InvalidAnswer,
     ServerFailed,
+    TooManyRequests,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response, Transport, origin_of
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import SMALL_BODY, Response, Transport, origin_of
 
 CLIENT_ID = "registryops.migration"
 #: what the token specification says where expires_in is missing
 DEFAULT_LIFE = 60.0
+#: a token is asked for anew after this time (seconds), however long it is said to live
+LONGEST_LIFE = 86400.0
 #: a token is renewed when it has less life left than this (seconds), or half of its life if that is less
 RENEW_BEFORE = 10.0
 #: more scopes make the header too large for some servers
 MOST_SCOPES = 10
+#: tokens that are kept; one that is needed again is asked for again
+MOST_TOKENS = 200
 #: answers to the OAuth2 POST that mean "not here": then the older GET is tried
 NO_POST = frozenset({400, 401, 404, 405})
 
@@ -47,6 +52,13 @@ def repository_scope(repository: str, actions: t.AbstractSet[str]) -> Scope:
 
 
 CATALOG_SCOPE = Scope("registry", "catalog", frozenset({"*"}))
+#: the user name that says that the password is an identity token
+_IDENTITY_USER = "<token>"
+
+
+def _pair(username: str, secret: str) -> str:
+    """What follows `Basic` (RFC 7617)."""
+    return base64.b64encode(f"{username}:{secret}".encode()).decode()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +97,7 @@ class Authenticator:
         self._tokens: list[Token] = []
         self._key_locks: dict[str, threading.Lock] = {}
         self._blocks: dict[str, tuple[str, ...]] = {}
+        self._get_only = False
         self.one_scope_a_token = False
         self.token_requests = 0
         if credential is not None and credential.registry_token:
@@ -109,6 +122,17 @@ class Authenticator:
             for repository in block:
                 self._blocks[repository] = block
 
+    def secrets(self) -> set[str]:
+        """What must not be seen in any text: the credential in all its forms, and the tokens that are in use."""
+        with self._lock:
+            found = {token.value for token in self._tokens}
+        credential = self._credential
+        if credential is not None:
+            secret = credential.password or credential.identity_token
+            found |= {credential.password, credential.identity_token, credential.registry_token}
+            found.add(_pair(credential.username or _IDENTITY_USER, secret))
+        return found
+
     # -- headers
     def header(self, scopes: t.Sequence[Scope]) -> dict[str, str]:
         """The Authorization header for a request that needs these scopes; empty for none."""
@@ -129,6 +153,9 @@ class Authenticator:
         where = str(self._transport.origin)
         by_scheme = {challenge.scheme: challenge for challenge in reversed(challenges)}
         rejected = sent.get("Authorization", "")
+        if self._mode == "given" and not rejected:
+            # it has not been shown yet
+            return scopes
         if self._mode == "given" or (rejected.startswith("Basic ") and "bearer" not in by_scheme):
             raise self._refused(where)
         if "bearer" in by_scheme:
@@ -138,10 +165,10 @@ class Authenticator:
                 raise self._refused(where)
             self._mode = "basic"
             return scopes
-        if not challenges and self._realm and not rejected:
+        if not challenges and self._realm:
             # some registries send no challenge on some paths: the one of the first answer holds everywhere
-            self._mode = "bearer"
-            return scopes
+            parameters = {"realm": self._realm, "service": self._service}
+            return self._learn_bearer(Challenge("bearer", parameters), rejected, scopes)
         raise self._refused(where)
 
     def _refused(self, where: str) -> AuthenticationFailed:
@@ -164,7 +191,7 @@ class Authenticator:
 
     def _basic(self) -> dict[str, str]:
         credential = self._require()
-        pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+        pair = _pair(credential.username, credential.password)
         self._on_secret(pair)
         return {"Authorization": f"Basic {pair}"}
 
@@ -214,8 +241,8 @@ class Authenticator:
                 found = self._fetch_most(scopes)
                 with self._lock:
                     now = time.monotonic()
-                    self._tokens = [token for token in self._tokens if token.use_until > now][-200:]
-                    self._tokens.insert(0, found)
+                    # the newest first
+                    self._tokens = [found, *(token for token in self._tokens if token.use_until > now)][:MOST_TOKENS]
             return found
 
     def _find(self, scopes: t.Sequence[Scope]) -> Token | None:
@@ -245,7 +272,7 @@ class Authenticator:
         if len(wanted) > len(scopes):
             try:
                 return self._fetch(wanted)
-            except TokenRefused:
+            except AuthenticationFailed:
                 # too many for it, or one among them that this user may not have: each on its own from now on
                 self.one_scope_a_token = True
         return self._fetch(scopes)
@@ -254,14 +281,17 @@ class Authenticator:
         credential = self._credential
         response = None
         self.token_requests += 1
-        if credential is not None and credential.identity_token:
+        if credential is not None and credential.identity_token and not self._get_only:
             response = self._post(credential, scopes)
             if response.status in NO_POST:
                 response.drain()
                 response = None
-        if response is None:
-            response = self._get(credential, scopes)
-        return self._read(response, scopes)
+        if response is not None:
+            return self._read(response, scopes)
+        token = self._read(self._get(credential, scopes), scopes)
+        # known now, where a token was to be had in either way
+        self._get_only = True
+        return token
 
     def _post(self, credential: Credential, scopes: t.Sequence[Scope]) -> Response:
         form = {
@@ -272,7 +302,7 @@ class Authenticator:
             "refresh_token": credential.identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        return self._transport.request("POST", self._realm, headers, urlencode(form).encode())
+        return self._ask("POST", self._realm, headers, urlencode(form).encode())
 
     def _get(self, credential: Credential | None, scopes: t.Sequence[Scope]) -> Response:
         query = [("service", self._service)] if self._service else []
@@ -280,19 +310,30 @@ class Authenticator:
         headers = {"Accept": "application/json"}
         if credential is not None:
             secret = credential.password or credential.identity_token
-            pair = base64.b64encode(f"{credential.username or '<token>'}:{secret}".encode()).decode()
+            pair = _pair(credential.username or _IDENTITY_USER, secret)
             self._on_secret(pair)
             headers["Authorization"] = f"Basic {pair}"
             if credential.username:
                 query.append(("account", credential.username))
         separator = "&" if urlsplit(self._realm).query else "?"
-        return self._transport.request("GET", self._realm + separator + urlencode(query), headers)
+        return self._ask("GET", self._realm + separator + urlencode(query), headers)
+
+    def _ask(self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None = None) -> Response:
+        # at once: whoever waits for the token may hold the place that this request would wait for
+        return self._transport.request(method, url, headers, body, read_whole=SMALL_BODY, at_once=True)
 
     def _read(self, response: Response, scopes: t.Sequence[Scope]) -> Token:
         where = str(origin_of(self._realm))
         if response.status == 401:
             response.drain()
             raise self._refused(f"the token service {where}")
+        if response.status == 429:
+            response.drain()
+            raise TooManyRequests(
+                "the token service asks for fewer requests, and still did at the last attempt.",
+                subject=where,
+                hint="Run again later: what is done stays done.",
+            )
         if response.status >= 500:
             response.drain()
             raise ServerFailed(
@@ -307,6 +348,6 @@ class Authenticator:
         if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
             raise InvalidAnswer("the token service's answer holds no token.", subject=where)
         life = answer.get("expires_in")
-        seconds = float(life) if isinstance(life, (int, float)) and life > 0 else DEFAULT_LIFE
+        seconds = float(min(life, LONGEST_LIFE)) if isinstance(life, (int, float)) and life > 0 else DEFAULT_LIFE
         self._on_secret(value)
         return Token(value, frozenset(scopes), started + seconds - min(RENEW_BEFORE, seconds / 2))

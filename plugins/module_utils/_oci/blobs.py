@@ -67,9 +67,8 @@ class BlobReader:
         self._attempts = attempts
         self._bandwidth = bandwidth or Rate(0)
         self._response: Response | None = fetch(0)
-        length = self._response.headers.get("Content-Length", "")
         #: bytes; -1 if neither the descriptor (schema 1 has none) nor the server says it
-        self.size = descriptor.size if descriptor.size >= 0 else int(length) if length.isdigit() else -1
+        self.size = descriptor.size if descriptor.size >= 0 else self._response.length
         #: bytes that came over the network so far
         self.received = 0
 

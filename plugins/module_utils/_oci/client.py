@@ -29,6 +29,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.credent
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
+    AuthenticationFailed,
     BlobUnknown,
     CatalogForbidden,
     ConnectionFailed,
@@ -37,12 +38,15 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ManifestTooLarge,
     ManifestUnknown,
     MigrationError,
+    RedirectRefused,
     RegistryError,
     RepositoryUnknown,
+    UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import (
     LIST_BODY,
     REDIRECTS,
+    AnswerTooLarge,
     Body,
     HTTPOptions,
     Origin,
@@ -65,9 +69,14 @@ DOCKER_HUB_API = "registry-1.docker.io"
 #: the largest page that registries take (docker-registry answers 400 above it)
 PAGE = 1000
 MOST_PAGES = 100_000
+#: pages of a list, one after the other, that bring nothing new
+MOST_BARREN_PAGES = 100
 #: a blob of at most this size is sent from memory, and may teach whether the registry takes a blob in one POST
 SMALL_BLOB = 64 << 10
 CHUNK = 16 << 20
+#: what is shorter than this stands in every text
+SHORTEST_SECRET = 4
+MOUNT_ATTEMPTS = 2
 #: refused attempts to sign in for one request before it counts as refused
 SIGN_INS = 3
 
@@ -144,6 +153,9 @@ class RegistryClient:
         self._lock = threading.Lock()
         self._by_repository: dict[str, Authenticator] = {}
         self._by_credential: dict[Credential | None, Authenticator] = {}
+        self._one_scope_a_token = False
+        #: whether the registry has let us in at all: a refusal then is about what was asked for
+        self._welcome = False
         self.features = features or Features()
         self._actions = PULL
 
@@ -154,7 +166,9 @@ class RegistryClient:
             with self._lock:
                 credential = self._credential_for(repository)
                 if credential not in self._by_credential:
-                    self._by_credential[credential] = Authenticator(self.transport, credential, self._on_secret)
+                    made = Authenticator(self.transport, credential, self._on_secret)
+                    made.one_scope_a_token = self._one_scope_a_token
+                    self._by_credential[credential] = made
                 found = self._by_repository[repository] = self._by_credential[credential]
         return found
 
@@ -172,12 +186,16 @@ class RegistryClient:
     @property
     def one_scope_a_token(self) -> bool:
         """Whether tokens for several repositories do not do here."""
-        return any(authenticator.one_scope_a_token for authenticator in self._by_credential.values())
+        with self._lock:
+            return self._one_scope_a_token or any(one.one_scope_a_token for one in self._by_credential.values())
 
     def remember(self, features: t.Mapping[str, t.Any]) -> None:
         """Take over what an earlier run has learnt."""
         self.features.update(features)
-        self._authenticator("").one_scope_a_token = bool(features.get("one_scope_a_token"))
+        with self._lock:
+            self._one_scope_a_token = bool(features.get("one_scope_a_token"))
+            for authenticator in self._by_credential.values():
+                authenticator.one_scope_a_token |= self._one_scope_a_token
 
     # -- requests
     def _request(
@@ -190,10 +208,12 @@ class RegistryClient:
         *,
         attempts: int | None = None,
         follow: bool = False,
+        read_whole: int = 0,
     ) -> Response:
         """Send with authorization, signing in again as often as it makes sense. `path` may be a whole address.
 
         A body that is not bytes is sent once: a 401 to it raises ConnectionFailed, for the caller to start over.
+        `read_whole`: see Transport.request.
         """
         url = path if "://" in path else self._base + path
         authenticator = self._authenticator_of(scopes)
@@ -203,15 +223,17 @@ class RegistryClient:
             own = origin_of(url) == self.origin
             secret = {**self._headers, **authenticator.header(wanted)} if own else {}
             if follow:
-                response = self.transport.follow(method, url, plain, secret_headers=secret)
+                response = self.transport.follow(method, url, plain, secret_headers=secret, read_whole=read_whole)
             else:
-                response = self.transport.request(method, url, {**plain, **secret}, body, attempts=attempts)
+                response = self.transport.request(method, url, {**plain, **secret}, body, attempts=attempts, read_whole=read_whole)
             if response.status != 401 or not own or origin_of(response.url) != self.origin:
+                self._welcome = self._welcome or response.status < 300
                 return response
             if sign_in == SIGN_INS:
                 break
-            challenge_scopes = authenticator.challenged(response, secret, scopes)
+            # first, so that connection and place are given back whatever comes of it
             response.drain()
+            challenge_scopes = authenticator.challenged(response, secret, scopes)
             if body is not None and not isinstance(body, bytes):
                 raise ConnectionFailed("wanted a new token in the middle of an upload.", subject=str(self.origin))
             wanted = challenge_scopes
@@ -228,7 +250,17 @@ class RegistryClient:
         )
 
     def _fail(self, response: Response, what: str) -> t.NoReturn:
-        raise failure_of(read_answer(response), what, plain_http=self.origin.scheme == "http", where=str(self.origin))
+        raise failure_of(read_answer(response, self._hide), what, plain_http=self.origin.scheme == "http", where=str(self.origin))
+
+    def _hide(self, text: str) -> str:
+        """A text without the secrets that this registry has been shown."""
+        with self._lock:
+            secrets = {*self._headers.values(), *(secret for one in self._by_credential.values() for secret in one.secrets())}
+        known = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+        # the longest first, for one may be a part of another
+        for secret in sorted(known, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def _subject(self, repository: str, reference: str = "") -> str:
         separator = "@" if ":" in reference else ":"
@@ -250,23 +282,32 @@ class RegistryClient:
         response = self.transport.request("GET", f"{self._base}/v2/", {"Accept": "application/json"}, attempts=2)
         if response.status == 401:
             authenticator = self._authenticator("")
-            authenticator.challenged(response, {}, ())
             response.drain()
+            try:
+                authenticator.challenged(response, {}, ())
+            except AuthenticationFailed:
+                if authenticator.identity == "anonymous":
+                    # there may be credentials for parts of the registry: the first request for a repository tells
+                    return
+                raise
             if authenticator.uses_tokens:
                 return
             response = self._request("GET", "/v2/", (), {"Accept": "application/json"})
         if response.status not in (200, 401, 403):
             # some products answer /v2/ in their own way; what is certainly wrong is a web server without a registry
-            if response.status == 404 or (response.status >= 400 and self.origin.scheme == "http"):
+            if response.status == 404 or response.status >= 500 or (response.status >= 400 and self.origin.scheme == "http"):
                 self._fail(response, f"{self.origin}/v2/")
+        self._welcome = self._welcome or response.status == 200
         response.drain()
 
     def repositories(self) -> t.Iterator[str]:
         """The names in `_catalog`, page by page, each once; CatalogForbidden where the registry does not list them."""
         try:
             yield from self._pages("/v2/_catalog", "repositories", (CATALOG_SCOPE,), f"the catalogue of {self.host}")
-        except (AccessDenied, RepositoryUnknown, RegistryError) as error:
+        except (AccessDenied, AuthenticationFailed, RepositoryUnknown, UnsupportedManifest, RegistryError) as error:
             if isinstance(error, RegistryError) and error.status not in (400, 401, 403, 404, 405, 501):
+                raise
+            if isinstance(error, AuthenticationFailed) and not self._welcome:
                 raise
             raise CatalogForbidden(
                 "does not list its repositories for this user.",
@@ -283,11 +324,12 @@ class RegistryClient:
         url: str | None = f"{self._base}{path}?n={PAGE}"
         seen_urls: set[str] = set()
         seen_names: set[str] = set()
+        barren = 0
         while url is not None:
-            if url in seen_urls or len(seen_urls) >= MOST_PAGES:
+            if url in seen_urls or len(seen_urls) >= MOST_PAGES or barren > MOST_BARREN_PAGES:
                 raise InvalidAnswer("its pages of a list go round in a circle.", subject=what, hint="Report it to the registry's operator.")
             seen_urls.add(url)
-            response = self._request("GET", url, scopes, {"Accept": "application/json"})
+            response = self._request("GET", url, scopes, {"Accept": "application/json"}, follow=True, read_whole=LIST_BODY)
             if response.status == 400 and len(seen_urls) == 1 and "n=" in url:
                 # a registry with a smaller limit refuses the page size; its own default always works
                 response.drain()
@@ -301,11 +343,18 @@ class RegistryClient:
                 names = []
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
+            known = len(seen_names)
             for name in names:
                 if name not in seen_names:
                     seen_names.add(name)
                     yield name
-            url = self._next_page(url, response, what)
+            # pages may be empty where a user sees only some names, but not for ever
+            barren = barren + 1 if len(seen_names) == known else 0
+            following = self._next_page(url, response, what)
+            if following is None and len(names) == PAGE and not barren:
+                # exactly a page, and no word of another: registries without Link go on from a name
+                following = f"{self._base}{path}?{urlencode({'n': PAGE, 'last': names[-1]})}"
+            url = following
 
     def _next_page(self, url: str, response: Response, what: str) -> str | None:
         """Follow `Link: <...>; rel="next"` (RFC 5988), with and without quotes, relative or absolute; never to another host."""
@@ -315,59 +364,66 @@ class RegistryClient:
                 relation = parameters.replace('"', "").replace(" ", "").lower()
                 if "rel=next" not in relation.split(";"):
                     continue
-                following = urljoin(url, target)
+                following = self._at_home(urljoin(url, target))
                 if origin_of(following) != self.origin:
-                    if origin_of(following).host != self.origin.host:
-                        raise InvalidAnswer("the next page of a list is said to be on another host.", subject=what)
-                    # a proxy in front changed scheme or port: the registry is still where it was
-                    parts = urlsplit(following)
-                    following = f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+                    raise InvalidAnswer("the next page of a list is said to be on another host.", subject=what)
                 return following
         return None
+
+    def _at_home(self, url: str) -> str:
+        """An address on the registry's host with the scheme and port that the user gave: behind a proxy registries name their own."""
+        target = origin_of(url)
+        if target == self.origin or target.host != self.origin.host:
+            return url
+        parts = urlsplit(url)
+        return f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
     # -- manifests
     def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
         """Digest, size and media type of a manifest without its bytes; None where there is no such tag or digest.
 
-        Costs a GET more where the registry does not say the digest.
+        Costs a GET more where the registry does not say a tag's digest, or refuses HEAD: some products answer 403 to it for what
+        is not there, some do not know it for every user.
         """
         path = f"/v2/{repository}/manifests/{reference}"
-        response = self._request("HEAD", path, self._scope(repository), {"Accept": ACCEPT})
+        response = self._request("HEAD", path, self._scope(repository), {"Accept": ACCEPT}, follow=True)
         if response.status == 404:
             return None
-        if response.status != 200:
+        if response.status not in (200, 403, 405):
             # the answer to a HEAD has no body that would say why
-            if response.status in (401, 403):
-                raise self._denied(self._scope(repository))
             self._fail(response, self._subject(repository, reference))
-        digest = response.headers.get("Docker-Content-Digest", "")
-        length = response.headers.get("Content-Length", "")
-        if not is_digest(digest):
+        # what is asked for by digest has that digest, whatever a header says; who reads the manifest checks it
+        digest = reference if ":" in reference else response.headers.get("Docker-Content-Digest", "")
+        if response.status != 200 or not is_digest(digest):
             try:
                 manifest = self.get_manifest(repository, reference)
             except (ManifestUnknown, RepositoryUnknown):
                 return None
+            except RegistryError as error:
+                if error.status != 404:
+                    raise
+                return None
             return Descriptor(manifest.media_type, manifest.digest, len(manifest.data))
         media_type = without_parameters(response.headers.get("Content-Type", ""))
-        return Descriptor(media_type, digest, int(length) if length.isdigit() else -1)
+        return Descriptor(media_type, digest, response.length)
 
     def get_manifest(self, repository: str, reference: str) -> Manifest:
         """A manifest's exact bytes, checked against the digest if it was asked for by digest."""
         path = f"/v2/{repository}/manifests/{reference}"
         subject = self._subject(repository, reference)
-        response = self._request("GET", path, self._scope(repository), {"Accept": ACCEPT}, follow=True)
-        if response.status != 200:
-            self._fail(response, subject)
-        content_type = response.headers.get("Content-Type", "")
+        headers = {"Accept": ACCEPT}
         try:
-            data = response.body(MANIFEST_LIMIT)
-        except InvalidAnswer as error:
+            response = self._request("GET", path, self._scope(repository), headers, follow=True, read_whole=MANIFEST_LIMIT)
+        except AnswerTooLarge as error:
             raise ManifestTooLarge(
                 "is larger than 4 MiB, the most that registries have to accept.",
                 subject=subject,
                 hint="Leave it out, or rebuild the image.",
             ) from error
-        return parse_manifest(data, content_type, reference if ":" in reference else None, where=subject)
+        if response.status != 200:
+            self._fail(response, subject)
+        content_type = response.headers.get("Content-Type", "")
+        return parse_manifest(response.body(), content_type, reference if ":" in reference else None, where=subject)
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         """Store a manifest under its digest, or under tags.
@@ -377,15 +433,17 @@ class RegistryClient:
         """
         if len(tags) > 1 and self.features.multi_tag is not False:
             made, kept = self._put(repository, manifest.digest, manifest, tags)
-            self.features.multi_tag = set(made) >= set(tags)
             left = [tag for tag in tags if tag not in made]
-        else:
-            made, kept, left = (), False, list(tags)
-            if not tags:
-                kept = self._put(repository, manifest.digest, manifest)[1]
-        for tag in left:
+            for tag in left:
+                kept = self._put(repository, tag, manifest)[1]
+            # only now: what one by one is refused as well was not the form's fault
+            self.features.multi_tag = not left
+            return PutManifest((*made, *left), kept)
+        if not tags:
+            return PutManifest((), self._put(repository, manifest.digest, manifest)[1])
+        for tag in tags:
             kept = self._put(repository, tag, manifest)[1]
-        return PutManifest((*made, *left), kept)
+        return PutManifest(tuple(tags), kept)
 
     def _put(self, repository: str, reference: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> tuple[tuple[str, ...], bool]:
         query = "?" + urlencode([("tag", tag) for tag in tags]) if tags else ""
@@ -430,22 +488,30 @@ class RegistryClient:
         url: str | None = f"{self._base}/v2/{repository}/referrers/{digest}"
         found: list[Descriptor] = []
         seen: set[str] = set()
-        while url is not None and url not in seen and len(seen) < MOST_PAGES:
+        while url is not None:
+            if url in seen or len(seen) >= MOST_PAGES:
+                raise InvalidAnswer(
+                    "its pages of referrers go round in a circle.",
+                    subject=self._subject(repository, digest),
+                    hint="Report it to the registry's operator.",
+                )
             seen.add(url)
-            response = self._request("GET", url, self._scope(repository), {"Accept": OCI_INDEX}, follow=True)
+            headers = {"Accept": OCI_INDEX}
+            response = self._request("GET", url, self._scope(repository), headers, follow=True, read_whole=MANIFEST_LIMIT)
             if response.status != 200:
-                answer = read_answer(response)
-                if answer.status in (400, 404, 405, 406) or answer.status in (301, 302, 401, 403):
-                    # a registry that has the API answers an empty index where there is nothing
-                    if "NAME_UNKNOWN" not in answer.codes:
-                        self.features.referrers = False
-                    return None
-                raise failure_of(answer, self._subject(repository, digest), plain_http=False, where=str(self.origin))
+                answer = read_answer(response, self._hide)
+                if answer.status not in (400, 403, 404, 405, 406):
+                    raise failure_of(answer, self._subject(repository, digest), plain_http=False, where=str(self.origin))
+                # a registry that has the API answers an empty index where there is nothing; 403 may be for this repository alone
+                if answer.status != 403 and "NAME_UNKNOWN" not in answer.codes and self.features.referrers is None:
+                    self.features.referrers = False
+                return None
             try:
-                index = parse_manifest(response.body(MANIFEST_LIMIT), OCI_INDEX)
+                index = parse_manifest(response.body(), OCI_INDEX)
             except MigrationError:
                 # a web page in place of an index: no referrers API
-                self.features.referrers = False
+                if self.features.referrers is None:
+                    self.features.referrers = False
                 return None
             self.features.referrers = True
             found += index.children
@@ -463,8 +529,7 @@ class RegistryClient:
             if response.status in (401, 403):
                 raise self._denied(self._scope(repository))
             self._fail(response, self._subject(repository, digest))
-        length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdigit() else -1
+        return response.length
 
     def open_blob(self, repository: str, descriptor: Descriptor) -> BlobReader:
         """A reader of a blob's bytes that checks digest and size and goes on after an interruption. Must be closed."""
@@ -480,6 +545,13 @@ class RegistryClient:
                     "the source does not have this blob, though a manifest names it.",
                     subject=subject,
                     hint="Push the image again at the source, or leave it out.",
+                )
+            if start and response.status == 416:
+                response.drain()
+                raise DigestMismatch(
+                    f"the source has only {start} of the {descriptor.size} bytes of this blob.",
+                    subject=subject,
+                    hint="The blob is corrupt at the source; push the image again there.",
                 )
             if response.status not in (200, 206):
                 self._fail(response, subject)
@@ -497,7 +569,8 @@ class RegistryClient:
         if source != repository:
             scopes.append(repository_scope(source, PULL))
         query = urlencode({"mount": digest, "from": source})
-        return self._start(repository, f"?{query}", scopes)
+        # that a mount from elsewhere fails is no disaster: there is another way, which is not waited for long
+        return self._start(repository, f"?{query}", scopes, attempts=None if source == repository else MOUNT_ATTEMPTS)
 
     def start_upload(self, repository: str) -> Upload:
         """Open an upload session."""
@@ -506,9 +579,9 @@ class RegistryClient:
             raise InvalidAnswer("answered 201 to the start of an upload.", subject=self._subject(repository))
         return upload
 
-    def _start(self, repository: str, query: str, scopes: t.Sequence[Scope]) -> Upload | None:
+    def _start(self, repository: str, query: str, scopes: t.Sequence[Scope], attempts: int | None = None) -> Upload | None:
         path = f"/v2/{repository}/blobs/uploads/{query}"
-        response = self._request("POST", path, scopes, {"Content-Length": "0"}, b"")
+        response = self._request("POST", path, scopes, {"Content-Length": "0"}, b"", attempts=attempts)
         if response.status == 201:
             response.drain()
             return None
@@ -521,15 +594,15 @@ class RegistryClient:
         location = response.headers.get("Location", "")
         if not location:
             raise InvalidAnswer("opened an upload without saying where (no Location).", subject=self._subject(repository))
-        location = urljoin(response.url, location)
-        target = origin_of(location)
-        if target.host == self.origin.host and target != self.origin:
-            # behind a proxy registries name their own scheme or port; what the user gave is what works
-            if self.origin.scheme == "https" and target.scheme == "http":
-                parts = urlsplit(location)
-                location = f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        location = self._at_home(urljoin(response.url, location))
+        if self.origin.scheme == "https" and origin_of(location).scheme != "https":
+            raise RedirectRefused(
+                f"wants an upload sent over plain http to {origin_of(location)}.",
+                subject=str(self.origin),
+                hint="Have the registry's storage or proxy answer with https addresses.",
+            )
         minimum = response.headers.get("OCI-Chunk-Min-Length", "")
-        return Upload(location, int(minimum) if minimum.isdigit() else 0)
+        return Upload(location, int(minimum) if minimum.isdecimal() else 0)
 
     def post_blob(self, repository: str, digest: str, body: Body, length: int) -> Upload | None:
         """Send a blob in one POST. None: stored. Else the registry does not know this form, and opened a session instead."""
@@ -563,7 +636,8 @@ class RegistryClient:
                 }
                 # repeated blindly, a chunk that had arrived would be appended twice: the whole blob is started again instead
                 response = self._request("PATCH", upload.location, scopes, headers, chunk, attempts=1)
-                if response.status not in (202, 204):
+                # 202 by the specification; some products say 201
+                if response.status not in (200, 201, 202, 204):
                     self._fail(response, self._subject(repository, digest))
                 response.drain()
                 upload = self._session(response, repository) if "Location" in response.headers else upload

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AuthenticationFailed,
     CertificateUntrusted,
     ConnectionFailed,
     InvalidAnswer,
@@ -56,6 +57,9 @@ OVERLOADED = frozenset({429, 503, 504})
 #: waiting for a rate limit is no failure: it gets this many times the attempts
 PATIENCE_WITH_429 = 4
 USER_AGENT = "registryops.migration"
+MOST_WARNINGS = 50
+#: the text of each `299 - "text"` in a Warning header (distribution-spec "Warnings")
+_WARNING = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 
 Body = t.Union[bytes, t.Iterable[bytes], None]
 
@@ -101,6 +105,10 @@ def origin_of(url: str) -> Origin:
     return Origin(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
 
 
+class AnswerTooLarge(InvalidAnswer):
+    """A body that is read whole has more bytes than it may have."""
+
+
 class Response:
     """An answer. One whose body is streamed must be closed; it keeps its connection and its place at the host until then."""
 
@@ -116,13 +124,24 @@ class Response:
         """All values of a header that may come on several lines."""
         return list(self._raw.headers.getlist(name))
 
+    @property
+    def length(self) -> int:
+        """The announced bytes of the body; -1 where there is no word, or one about its compressed form."""
+        length = self.headers.get("Content-Length", "")
+        return int(length) if length.isdecimal() and not self._is_encoded() else -1
+
     def body(self, limit: int = SMALL_BODY) -> bytes:
-        """The whole body, at most `limit` bytes (else InvalidAnswer), read once."""
+        """The whole body, at most `limit` bytes (else AnswerTooLarge), read once. ConnectionFailed if it breaks off."""
         if self._body is None:
             try:
                 data = self._raw.read(limit + 1, decode_content=self._is_encoded())
                 if len(data) > limit:
-                    raise InvalidAnswer(f"answered with more than {limit} bytes.", subject=str(origin_of(self.url)))
+                    raise AnswerTooLarge(f"answered with more than {limit} bytes.", subject=str(origin_of(self.url)))
+                if self._raw.length_remaining:
+                    # urllib3 complains only when it is read on
+                    raise ConnectionFailed(
+                        "an answer broke off.", subject=str(origin_of(self.url)), hint="It has been tried again as often as allowed."
+                    )
             except (urllib3_errors.HTTPError, OSError) as error:
                 raise _translate(error, origin_of(self.url)) from error
             finally:
@@ -169,7 +188,7 @@ class Response:
         """Give connection and place back; may be called again."""
         release, self._release = self._release, None
         if release is not None:
-            if self._raw.isclosed() or not self._raw.length_remaining:
+            if self._raw.isclosed() or self._raw.length_remaining == 0:
                 self._raw.release_conn()
             else:
                 self._raw.close()
@@ -200,11 +219,15 @@ class Transport:
         body: Body = None,
         *,
         attempts: int | None = None,
+        read_whole: int = 0,
+        at_once: bool = False,
     ) -> Response:
         """Send a request until it is answered with something other than "try again", and return the answer unread.
 
         A body that is not bytes can be sent once only: its failures are the caller's to repeat. Redirects are returned.
-        Raises ConnectionFailed and its like when no answer came to the last attempt.
+        With `read_whole` an answer with 200 has been read, up to so many bytes (else AnswerTooLarge), and one that breaks off is
+        no answer. `at_once`: do not wait for a place (see Gate). Raises ConnectionFailed and its like when no answer came to the
+        last attempt.
         """
         origin = origin_of(url)
         limits = self.limits(origin)
@@ -212,9 +235,10 @@ class Transport:
         can_repeat = body is None or isinstance(body, bytes)
         attempt = 0
         while True:
-            limits.wait()
             try:
-                response = self._send(method, url, origin, limits, headers, body)
+                response = self._send(method, url, origin, limits, headers, body, at_once)
+                if read_whole and response.status == 200:
+                    response.body(read_whole)
             except ConnectionFailed:
                 attempt += 1
                 if not can_repeat or attempt >= tries:
@@ -226,23 +250,26 @@ class Transport:
             attempt += 1
             asked = retry_after(response.headers.get("Retry-After"))
             last = attempt >= tries * (PATIENCE_WITH_429 if response.status == 429 else 1)
-            pause = asked if asked is not None else backoff(attempt)
-            if response.status in OVERLOADED or asked is not None:
+            # "0" and moments in the past ask for nothing: without a wait of our own all attempts would be gone at once
+            pause = asked or backoff(attempt)
+            if response.status in OVERLOADED or asked:
                 limits.pause(pause)
             if not can_repeat or last:
                 return response
             response.drain()
-            if response.status not in OVERLOADED and asked is None:
+            if response.status not in OVERLOADED and not asked:
                 # this request failed, the host as a whole may be well: nobody else waits
                 time.sleep(pause)
 
-    def follow(self, method: str, url: str, headers: t.Mapping[str, str], *, secret_headers: t.Mapping[str, str]) -> Response:
+    def follow(
+        self, method: str, url: str, headers: t.Mapping[str, str], *, secret_headers: t.Mapping[str, str], read_whole: int = 0
+    ) -> Response:
         """Send a request without body and follow redirects; `secret_headers` go to the registry's own origin only."""
         seen = set()
         while True:
             origin = origin_of(url)
             everything = {**headers, **secret_headers} if origin == self.origin else dict(headers)
-            response = self.request(method, url, everything)
+            response = self.request(method, url, everything, read_whole=read_whole)
             if response.status not in REDIRECTS or "location" not in response.headers:
                 return response
             response.drain()
@@ -258,9 +285,11 @@ class Transport:
                 raise RedirectRefused("redirects in a loop.", subject=str(origin), hint="Report it to the registry's operator.")
             url = target
 
-    def _send(self, method: str, url: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body) -> Response:
+    def _send(
+        self, method: str, url: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body, at_once: bool
+    ) -> Response:
         gate = limits.gate
-        gate.acquire()
+        gate.acquire(at_once)
         overloaded = False
         released = False
 
@@ -268,6 +297,8 @@ class Transport:
             gate.release(overloaded)
 
         try:
+            # only now, for the host may have asked for a pause while this request waited for its place
+            limits.wait()
             raw = self._exchange(method, url, origin, headers, body)
             overloaded = raw.status in OVERLOADED
             for line in raw.headers.getlist("Warning") if "warning" in raw.headers else ():
@@ -347,9 +378,8 @@ class Transport:
         if options.connect_to and origin == self.origin:
             host, port = _split_address(options.connect_to, origin.port)
             if origin.scheme == "https":
+                # what the certificate is checked for
                 arguments["server_hostname"] = origin.host
-                if options.tls.validate_certs:
-                    arguments["assert_hostname"] = origin.host
         kind = urllib3.HTTPSConnectionPool if origin.scheme == "https" else urllib3.HTTPConnectionPool
         return kind(host, port, **arguments)
 
@@ -367,22 +397,36 @@ class Transport:
         return proxy if "://" in proxy else f"http://{proxy}"
 
     def _make_proxy_manager(self, proxy: str, arguments: dict[str, t.Any]) -> t.Any:
-        parts = urlsplit(proxy)
+        try:
+            parts = urlsplit(proxy)
+            where = Origin(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        except ValueError:
+            # without its cause: that quotes the address, which may hold a password
+            where = Origin("", "", 0)
+        if where.scheme not in ("http", "https") or not where.host:
+            raise InvalidOption(
+                "is no http or https address of a proxy.",
+                subject="proxy",
+                hint="Write it as http://host:port, with %-escapes for special characters in user name and password.",
+            )
         headers = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers = make_headers(proxy_basic_auth=pair)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidOption("is no http or https address of a proxy.", subject="proxy", hint="Write it as http://host:port.")
-        port = f":{parts.port}" if parts.port else ""
-        return urllib3.ProxyManager(f"{parts.scheme}://{parts.hostname}{port}", proxy_headers=headers, **arguments)
+        if where.scheme == "https":
+            # who we are is for the registry to know
+            tls = dataclasses.replace(self.options.tls, client_cert="", client_key="")
+            arguments["proxy_ssl_context"] = make_context(str(where), tls)
+        return urllib3.ProxyManager(f"{where.scheme}://{where}", proxy_headers=headers, **arguments)
 
     def _warn(self, origin: Origin, line: str) -> None:
-        match = re.match(r'299 - "(.*)"', line)
-        text = f"{origin}: {(match.group(1) if match else line)[:500]}"
-        with self._lock:
-            if text not in self.warnings and len(self.warnings) < 50:
-                self.warnings.append(text)
+        for said in _WARNING.findall(line) or [line]:
+            # a server's words end up on terminals
+            shown = "".join(char if char.isprintable() else " " for char in re.sub(r"\\(.)", r"\1", said))
+            text = f"{origin}: {shown[:500]}"
+            with self._lock:
+                if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
+                    self.warnings.append(text)
 
     def close(self) -> None:
         """Drop all connections."""
@@ -393,8 +437,8 @@ class Transport:
 
 
 def _split_address(address: str, default_port: int) -> tuple[str, int]:
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/\s]+)(?::(\d{1,5}))?", address)
-    if not match:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/\s@]+)(?::([0-9]{1,5}))?", address)
+    if not match or not 0 < int(match.group(2) or default_port) < 65536:
         raise InvalidOption("is no host or host:port.", subject="connect_to", hint="Write it as 10.0.0.5:5000 or registry-1.internal.")
     return match.group(1).strip("[]"), int(match.group(2) or default_port)
 
@@ -425,19 +469,34 @@ def _translate(error: BaseException, origin: Origin, timeouts: HTTPOptions | Non
     name = type(error).__name__
     if isinstance(error, urllib3_errors.NameResolutionError):
         return ConnectionFailed("the host name cannot be resolved.", subject=where, hint="Check the name and the DNS of this machine.")
+    if isinstance(error, urllib3_errors.ProxyError) and " 407 " in str(error):
+        return proxy_refusal()
     if isinstance(error, urllib3_errors.ProxyError):
         return ConnectionFailed("the proxy did not let the connection through.", subject=where, hint="Check proxy and no_proxy.")
+    # before the next one, which it is a kind of
+    # urllib3 takes it for a kind of time-out
+    if isinstance(error, urllib3_errors.NewConnectionError):
+        return ConnectionFailed("the connection was refused or has no route.", subject=where, hint="Check host, port and firewalls.")
     if isinstance(error, urllib3_errors.ConnectTimeoutError):
         seconds = f" within {timeouts.connect_timeout:g} s" if timeouts else ""
         return ConnectionFailed(f"no connection{seconds}.", subject=where, hint="Check the address, the port and firewalls.")
     if isinstance(error, urllib3_errors.ReadTimeoutError):
         seconds = f" for {timeouts.read_timeout:g} s" if timeouts else ""
         return ConnectionFailed(f"sent nothing{seconds}.", subject=where, hint="Raise read_timeout if the registry is that slow.")
-    if isinstance(error, urllib3_errors.NewConnectionError):
-        return ConnectionFailed("the connection was refused or has no route.", subject=where, hint="Check host, port and firewalls.")
     if "BadStatusLine" in str(error) or "UnknownProtocol" in name:
+        if origin.scheme == "https":
+            return ConnectionFailed("answered with something that is not HTTP.", subject=where, hint="Check host and port.")
         return SchemeMismatch("does not speak plain http on this port.", subject=where, hint="Set plain_http: false if it has TLS.")
     return ConnectionFailed(f"the connection broke ({name}).", subject=where, hint="It has been tried again as often as allowed.")
+
+
+def proxy_refusal() -> MigrationError:
+    """What 407 means."""
+    return AuthenticationFailed(
+        "wants a user name and a password, or others.",
+        subject="proxy",
+        hint="Write them into its address: http://user:password@host:port, with %-escapes for special characters.",
+    )
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import email.utils
 import math
 import random
@@ -61,16 +62,16 @@ class Gate:
         self.maximum = max(1, maximum)
         self.limit = float(self.maximum)
         self._active = 0
-        self._halved_at = 0.0
+        self._halved_at = -math.inf
         self._changed = threading.Condition()
         self._own = threading.local()
 
-    def acquire(self) -> None:
-        """Take a place, waiting for one if need be."""
+    def acquire(self, at_once: bool = False) -> None:
+        """Take a place, waiting for one if need be; `at_once`: without waiting, even where there is none."""
         depth = getattr(self._own, "depth", 0)
         if not depth:
             with self._changed:
-                while self._active >= int(self.limit):
+                while self._active >= int(self.limit) and not at_once:
                     self._changed.wait()
                 self._active += 1
         self._own.depth = depth + 1
@@ -140,10 +141,11 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
         number = float(value)
     except ValueError:
         try:
-            moment = email.utils.parsedate_to_datetime(value).timestamp()
+            moment = email.utils.parsedate_to_datetime(value)
         except (TypeError, ValueError):
             return None
-        return max(0.0, moment - clock)
+        # without a zone (-0000) the time is UTC all the same
+        return max(0.0, moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp() - clock)
     # no pause is 11 years long: such a number is a moment, in seconds or in milliseconds
     if number > 1e11:
         number /= 1000

@@ -39,8 +39,8 @@ class Store(abc.ABC):
     mounts: bool = True
 
     @abc.abstractmethod
-    def check(self, writing: bool) -> None:
-        """Find out early whether the store can be used at all."""
+    def check(self, writing: bool, new: bool = False) -> None:
+        """Find out early whether the store can be used at all. `new`: it does not have to exist yet."""
 
     def expect(self, repositories: t.Sequence[str]) -> None:  # noqa: B027 - most stores have no use for it
         """Say which repositories are going to be used."""

@@ -50,6 +50,8 @@ REF_NAME = "org.opencontainers.image.ref.name"
 #: index.json is written again at most this often (seconds): with thousands of tags it is large
 FLUSH_EVERY = 2.0
 _LOCK = ".registryops.lock"
+#: how files are called while they are being written
+_INCOMING = ".incoming-"
 
 
 class _File:
@@ -66,7 +68,10 @@ class _File:
 
     def _pieces(self) -> t.Iterator[bytes]:
         while True:
-            data = self._file.read(READ_SIZE)
+            try:
+                data = self._file.read(READ_SIZE)
+            except OSError as error:
+                raise StateError(f"cannot be read: {error.strerror}.", subject=self._file.name, hint="Look at the disk.") from error
             if not data:
                 return
             self.received += len(data)
@@ -86,37 +91,64 @@ class OCILayoutStore(Store):
         self.name = self.path
         self.profile = profile
         self._lock = threading.RLock()
-        self._entries: list[dict[str, t.Any]] = []
+        #: what index.json holds beside its entries
+        self._more: dict[str, t.Any] = {}
+        #: its entries in their order, by their id(): one is taken out without looking at the others
+        self._entries: dict[int, dict[str, t.Any]] = {}
+        self._by_digest: dict[str, dict[str, t.Any]] = {}
         self._tags: dict[str, dict[str, dict[str, t.Any]]] = {}
         self._loaded = False
         self._changed = False
-        self._flushed_at = 0.0
+        self._flushed_at = -FLUSH_EVERY
+        self._mode = 0o600
         self._lock_file: t.IO[str] | None = None
 
     # -- the folder
-    def check(self, writing: bool) -> None:
+    def check(self, writing: bool, new: bool = False) -> None:
         if writing:
             self._prepare()
+        elif new and not os.path.lexists(self.path):
+            self._loaded = True
         self._load()
 
     def _prepare(self) -> None:
         """Make the folder a layout, and keep other processes from writing to it."""
-        if self._lock_file is not None:
-            return
-        try:
-            os.makedirs(os.path.join(self.path, "blobs"), exist_ok=True)
-            self._lock_file = open(os.path.join(self.path, _LOCK), "w")  # noqa: SIM115 - held until close()
-        except OSError as error:
-            raise StateError(
-                f"cannot be written to: {error.strerror}.", subject=self.path, hint="Choose a folder that is writable."
-            ) from error
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StateError("another run is writing to this folder.", subject=self.path, hint="Wait for it to end.") from error
-        marker = os.path.join(self.path, "oci-layout")
-        if not os.path.exists(marker):
-            self._write(marker, b'{"imageLayoutVersion": "1.0.0"}')
+        with self._lock:
+            if self._lock_file is not None:
+                return
+            try:
+                os.makedirs(os.path.join(self.path, "blobs"), exist_ok=True)
+                lock_file = open(os.path.join(self.path, _LOCK), "w")  # noqa: SIM115 - held until close()
+            except OSError as error:
+                raise StateError(
+                    f"cannot be written to: {error.strerror}.", subject=self.path, hint="Choose a folder that is writable."
+                ) from error
+            try:
+                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock_file.close()
+                if isinstance(error, BlockingIOError):
+                    raise StateError("another run is writing to this folder.", subject=self.path, hint="Wait for it to end.") from error
+                raise StateError(
+                    f"cannot be locked: {error.strerror}.", subject=self.path, hint="Choose a folder on another file system."
+                ) from error
+            self._lock_file = lock_file
+            # what has been read so far, the run that had the lock may have changed
+            self._loaded = False
+            self._mode = 0o666 & ~_file_mask()
+            self._remove_leftovers()
+            marker = os.path.join(self.path, "oci-layout")
+            if not os.path.exists(marker):
+                self._write(marker, [b'{"imageLayoutVersion": "1.0.0"}'])
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a run that was killed was writing: nobody else writes while the lock is held."""
+        blobs = os.path.join(self.path, "blobs")
+        for folder in [self.path, *(os.path.join(blobs, name) for name in os.listdir(blobs))]:
+            for name in os.listdir(folder) if os.path.isdir(folder) else ():
+                if name.startswith(_INCOMING):
+                    with contextlib.suppress(OSError):
+                        os.unlink(os.path.join(folder, name))
 
     def _load(self) -> None:
         with self._lock:
@@ -125,30 +157,42 @@ class OCILayoutStore(Store):
             index = os.path.join(self.path, "index.json")
             if not os.path.isdir(self.path):
                 raise InvalidOption("there is no such folder.", subject=self.path, hint="Give the path of an OCI layout.")
+            self._more, self._entries, self._by_digest, self._tags = {}, {}, {}, {}
             if os.path.exists(index):
                 self._read_index(index)
             elif self._lock_file is None:
                 raise InvalidOption("holds no index.json.", subject=self.path, hint="Give the path of an OCI layout.")
+            else:
+                # an empty layout has one, too
+                self._changed = True
             self._loaded = True
 
     def _read_index(self, path: str) -> None:
         try:
             with open(path, "rb") as file:
                 content = json.load(file)
-            entries = content["manifests"]
-            for entry in entries:
-                check_digest(entry["digest"])
-                self._name(entry)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, MigrationError) as error:
+            for entry in content["manifests"]:
+                if not isinstance(entry.get("mediaType", ""), str) or not isinstance(entry.get("size", 0), int):
+                    raise ValueError(f"mediaType or size of {entry['digest']!r}")
+                self._by_digest[check_digest(entry["digest"])] = entry
+                name = self._name(entry)
+                if name is not None:
+                    # of several entries with one name, as other tools may have left them, the last counts
+                    self._forget(*name)
+                    self._tags.setdefault(name[0], {})[name[1]] = entry
+                self._entries[id(entry)] = entry
+            self._changed = False
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MigrationError) as error:
             raise InvalidOption(
                 f"is no index of an OCI layout ({error}).", subject=path, hint="Mend it, or choose another folder."
             ) from error
-        self._entries = entries
+        self._more = {key: value for key, value in content.items() if key != "manifests"}
 
-    def _name(self, entry: dict[str, t.Any]) -> None:
+    def _name(self, entry: dict[str, t.Any]) -> tuple[str, str] | None:
+        """Repository and tag of an entry."""
         name = (entry.get("annotations") or {}).get(REF_NAME)
         if not isinstance(name, str):
-            return
+            return None
         repository, _separator, tag = name.rpartition(":")
         repository = repository or re.sub(r"[^a-z0-9._-]+", "-", os.path.basename(self.path).lower()).strip("._-") or "layout"
         try:
@@ -156,28 +200,37 @@ class OCILayoutStore(Store):
             check_tag(tag)
         except InvalidReference:
             # another tool's naming: the image can still be had by its digest
-            return
-        self._tags.setdefault(repository, {})[tag] = entry
+            return None
+        return repository, tag
 
-    @staticmethod
-    def _write(path: str, data: bytes) -> None:
-        """Write a file so that nobody ever sees half of it."""
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
+    def _write(self, path: str, pieces: t.Iterable[bytes], lasting: bool = False) -> None:
+        """Write a file so that nobody ever sees half of it; `lasting`: not even after a power failure."""
+        temporary = ""
         try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=_INCOMING)
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o644)
+                for data in pieces:
+                    file.write(data)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.chmod(temporary, self._mode)
             os.replace(temporary, path)
+            temporary = ""
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at free space and permissions.") from error
+        finally:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
 
     def _flush(self) -> None:
         with self._lock:
             if self._changed:
-                content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self._entries}
-                self._write(os.path.join(self.path, "index.json"), json.dumps(content, separators=(",", ":")).encode())
+                content = {"schemaVersion": 2, "mediaType": OCI_INDEX, **self._more, "manifests": list(self._entries.values())}
+                data = json.dumps(content, separators=(",", ":")).encode()
+                self._write(os.path.join(self.path, "index.json"), [data], lasting=True)
                 self._changed = False
                 self._flushed_at = time.monotonic()
 
@@ -200,8 +253,7 @@ class OCILayoutStore(Store):
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         self._load()
         if ":" in reference:
-            found = [entry for entry in self._entries if entry["digest"] == reference]
-            entry: dict[str, t.Any] | None = found[0] if found else None
+            entry = self._by_digest.get(reference)
             if entry is None:
                 try:
                     manifest = self.manifest(repository, reference)
@@ -235,8 +287,10 @@ class OCILayoutStore(Store):
     def blob_size(self, repository: str, digest: str) -> int | None:
         try:
             return os.stat(self._blob_path(digest)).st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise StateError(f"cannot be looked at: {error.strerror}.", subject=self.path, hint="Look at its permissions.") from error
 
     def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
         try:
@@ -264,22 +318,9 @@ class OCILayoutStore(Store):
         size = self.blob_size(repository, descriptor.digest)
         if size is not None and not anew and descriptor.size in (-1, size):
             return Received("present")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         source = open_source()
         try:
-            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    for data in source:
-                        file.write(data)
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
-        except OSError as error:
-            raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at free space and permissions.") from error
+            self._write(path, source)
         finally:
             source.close()
         return Received("uploaded", source.received)
@@ -287,19 +328,21 @@ class OCILayoutStore(Store):
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         self._prepare()
         self._load()
-        path = self._blob_path(manifest.digest)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._write(path, manifest.data)
+        self._write(self._blob_path(manifest.digest), [manifest.data])
         with self._lock:
             for tag in tags:
+                # a tag that moves keeps the name under which it has been found so far
+                before = self._tags.get(repository, {}).get(tag)
+                name = before["annotations"][REF_NAME] if before else f"{repository}:{tag}"
                 self._forget(repository, tag)
                 entry = {
                     "mediaType": manifest.media_type,
                     "digest": manifest.digest,
                     "size": len(manifest.data),
-                    "annotations": {REF_NAME: f"{repository}:{tag}"},
+                    "annotations": {REF_NAME: name},
                 }
-                self._entries.append(entry)
+                self._entries[id(entry)] = entry
+                self._by_digest[manifest.digest] = entry
                 self._tags.setdefault(repository, {})[tag] = entry
                 self._changed = True
             if time.monotonic() - self._flushed_at > FLUSH_EVERY:
@@ -312,8 +355,7 @@ class OCILayoutStore(Store):
             return False
         if not self._tags[repository]:
             del self._tags[repository]
-        # by identity: two entries may be equal but for their place
-        self._entries = [one for one in self._entries if one is not entry]
+        del self._entries[id(entry)]
         self._changed = True
         return True
 
@@ -328,7 +370,18 @@ class OCILayoutStore(Store):
             return any(forgotten)
 
     def close(self) -> None:
-        if self._lock_file is not None:
-            self._flush()
-            self._lock_file.close()
-            self._lock_file = None
+        with self._lock:
+            if self._lock_file is None:
+                return
+            try:
+                self._flush()
+            finally:
+                self._lock_file.close()
+                self._lock_file = None
+
+
+def _file_mask() -> int:
+    """What the process takes from the permissions of new files; there is no way to ask without setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

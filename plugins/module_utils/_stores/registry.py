@@ -20,13 +20,15 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
     Upload,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
-    AccessDenied,
-    AuthenticationFailed,
+    BlobUnknown,
+    ConnectionFailed,
     DigestMismatch,
     ManifestTooLarge,
     MigrationError,
     RegistryError,
     RegistryReadOnly,
+    TooManyRequests,
+    UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
@@ -35,6 +37,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 
 #: blobs up to this size are held in memory, so that a request can be sent again without asking the source again
 BUFFERED = 1 << 20
+#: bytes; what is tried, one after the other, where a request is refused as too large
+_CHUNK_SIZES = (CHUNK, 4 << 20, 1 << 20, 256 << 10)
 #: codes of an upload session that is gone; the blob may have arrived all the same (its answer was lost)
 _LOST_SESSION = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 #: so many refused mounts, with not one granted, and the registry is not asked any more
@@ -53,7 +57,7 @@ class RegistryStore(Store):
         self._mounts_granted = 0
 
     # -- what is there
-    def check(self, writing: bool) -> None:
+    def check(self, writing: bool, new: bool = False) -> None:
         if writing:
             self.client.will_write()
         self.client.ping()
@@ -107,22 +111,40 @@ class RegistryStore(Store):
         anew: bool = False,
     ) -> Received:
         attempts = self.client.transport.options.attempts
-        attempt = 0
+        attempt = 1
         while True:
-            attempt += 1
+            chunk_size = self.client.features.chunk_size
             try:
                 return self._receive(repository, descriptor, open_source, holder, fresh and attempt == 1, anew)
+            except ManifestTooLarge:
+                # something has been learnt: that is no failed attempt
+                if not self._take_smaller_chunks(descriptor.size, chunk_size):
+                    raise
+                continue
             except MigrationError as error:
                 if attempt >= attempts or not self._may_repeat(error, attempt):
                     raise
             # the next attempt asks first whether the blob has arrived after all
             time.sleep(backoff(attempt))
+            attempt += 1
+
+    def _take_smaller_chunks(self, size: int, refused: int) -> bool:
+        """A proxy in front limits the size of a request: have smaller ones sent. False where that would change nothing.
+
+        `size` of the blob in bytes, `refused`: the size of the chunks that were too large (0: the whole blob was).
+        """
+        features = self.client.features
+        with self._learning:
+            if features.chunk_size != refused:
+                # another worker was faster
+                return True
+            for smaller in _CHUNK_SIZES:
+                if (not refused or smaller < refused) and not 0 <= size <= smaller:
+                    features.chunk_size = smaller
+                    return True
+        return False
 
     def _may_repeat(self, error: MigrationError, attempt: int) -> bool:
-        if isinstance(error, ManifestTooLarge) and not self.client.features.chunk_size:
-            # a proxy in front limits the size of a request: smaller ones get through
-            self.client.features.chunk_size = CHUNK
-            return True
         if isinstance(error, RegistryError) and (_LOST_SESSION.intersection(error.codes) or error.status in (404, 416)):
             return True
         if isinstance(error, DigestMismatch):
@@ -136,8 +158,9 @@ class RegistryStore(Store):
         client, features = self.client, self.client.features
         upload: Upload | None = None
         if not anew:
-            small = not holder and 0 <= descriptor.size <= SMALL_BLOB
-            if features.single_post and (small or (fresh and not holder and descriptor.size >= 0)):
+            whole = not holder and descriptor.size >= 0 and not self._is_sent_in_chunks(descriptor.size)
+            small = whole and descriptor.size <= SMALL_BLOB
+            if features.single_post and (small or (fresh and whole)):
                 return self._post(repository, descriptor, open_source)
             if small and features.single_post is None and self._learning.acquire(blocking=False):
                 # one small blob teaches whether the registry knows this form; at the worst its bytes are sent twice
@@ -159,12 +182,10 @@ class RegistryStore(Store):
         if holder and holder != repository and features.mount is not False:
             try:
                 upload = self.client.mount(repository, digest, holder)
-            except RegistryReadOnly:
+            except (ConnectionFailed, RegistryReadOnly, TooManyRequests):
                 raise
-            except (AccessDenied, AuthenticationFailed, RegistryError) as error:
-                if error.transient:
-                    raise
-                # a refused mount is no refused upload
+            except MigrationError:
+                # a refused mount is no refused upload: if anything else is wrong, that will say so
                 self._count_mount(False)
                 return None, None
             self._count_mount(upload is None)
@@ -177,9 +198,7 @@ class RegistryStore(Store):
             return (Received("present"), None) if self.client.head_blob(repository, digest) is not None else (None, None)
         try:
             upload = self.client.mount(repository, digest, repository)
-        except RegistryError as error:
-            if error.transient:
-                raise
+        except (BlobUnknown, DigestMismatch, RegistryError, UnsupportedManifest):
             # this registry does not take the question in this form: ask in the plain one from now on
             features.self_mount = False
             return self._mount(repository, digest, "")
@@ -210,11 +229,13 @@ class RegistryStore(Store):
         return Received("uploaded", source.received) if upload is None else self._send(repository, descriptor, upload, open_source)
 
     def _put_bytes(self, repository: str, descriptor: Descriptor, upload: Upload, data: bytes) -> None:
-        chunk_size = self.client.features.chunk_size
-        if chunk_size and len(data) > chunk_size:
-            self.client.put_blob_in_chunks(repository, upload, descriptor.digest, [data], chunk_size)
+        if self._is_sent_in_chunks(len(data)):
+            self.client.put_blob_in_chunks(repository, upload, descriptor.digest, [data], self.client.features.chunk_size)
         else:
             self.client.put_blob(repository, upload, descriptor.digest, data, len(data))
+
+    def _is_sent_in_chunks(self, size: int) -> bool:
+        return 0 < self.client.features.chunk_size < size
 
     def _send(self, repository: str, descriptor: Descriptor, upload: Upload, open_source: t.Callable[[], BlobSource]) -> Received:
         if 0 <= descriptor.size <= BUFFERED:
@@ -223,9 +244,8 @@ class RegistryStore(Store):
             return Received("uploaded", len(data))
         source = _OpenedLate(open_source)
         try:
-            chunk_size = self.client.features.chunk_size
-            if descriptor.size < 0 or (chunk_size and descriptor.size > chunk_size):
-                self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, chunk_size or CHUNK)
+            if descriptor.size < 0 or self._is_sent_in_chunks(descriptor.size):
+                self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, self.client.features.chunk_size or CHUNK)
             else:
                 self.client.put_blob(repository, upload, descriptor.digest, source, descriptor.size)
             return Received("uploaded", source.received)

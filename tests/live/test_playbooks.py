@@ -1,0 +1,393 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbooks and roles as users run them: ansible-playbook between two registries with TLS and passwords."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from estate import compare, images
+from estate.client import Client
+from estate.push import push
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.shards import assign
+
+if t.TYPE_CHECKING:
+    from estate.registry import Registry, RegistryFactory
+
+ROOT = Path(__file__).absolute().parents[2]
+COLLECTIONS = ROOT.parents[2]
+SOURCE_USER = {"reader": "read-me-not"}
+DESTINATION_USER = {"writer": "write-me-not"}
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+_RECAP_LINE = re.compile(r"^(\S+) +: (ok=\d+.*)$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    """What a run of ansible-playbook came to."""
+
+    status: int
+    output: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """`{host: {ok: 15, changed: 1, …}}`."""
+        found = _RECAP_LINE.findall(self.output)
+        return {host: {name: int(number) for name, number in (word.split("=") for word in words.split())} for host, words in found}
+
+    @property
+    def changed(self) -> int:
+        """Changes of all hosts."""
+        assert self.recap, self.output
+        return sum(host["changed"] for host in self.recap.values())
+
+
+class Control:
+    """A person at the controller: an inventory, a home folder, and what they type."""
+
+    def __init__(self, folder: Path, source: Registry, destination: Registry, hosts: t.Mapping[str, t.Any]) -> None:
+        self.folder = folder
+        self.collections = COLLECTIONS
+        self.report_folder = folder / "report"
+        self.configuration = folder / "ansible.cfg"
+        self.configuration.touch()
+        self._write("hosts.yml", {"registry_workers": {"hosts": dict(hosts), "vars": LOCAL}} if hosts else {})
+        self.variables = {
+            "registry_source": _connection(source),
+            "registry_destination": _connection(destination),
+            "registry_state_dir": str(folder / "state"),
+            "registry_report_dir": str(self.report_folder),
+        }
+        self._write("group_vars/all/registries.yml", self.variables)
+
+    def _write(self, name: str, document: t.Any) -> None:
+        path = self.folder / "inventory" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+
+    def command(self, *command: str) -> Played:
+        """Run one of Ansible's commands; no password may be in what it says."""
+        # what the person who runs the tests has set for their own work must not matter
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "XDG_", "REGISTRY_"))}
+        environment = {
+            **kept,
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_CONFIG": str(self.configuration),
+            "ANSIBLE_NOCOLOR": "true",
+            "HOME": str(self.folder / "home"),
+            "LC_ALL": "C.UTF-8",
+        }
+        program = Path(sys.executable).with_name(command[0])
+        done = subprocess.run(
+            [str(program), *command[1:]],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        for password in (*SOURCE_USER.values(), *DESTINATION_USER.values()):
+            assert password not in output
+        return Played(done.returncode, output)
+
+    def play(self, playbook: str, *arguments: str, expect: int = 0, **variables: t.Any) -> Played:
+        """Run a playbook of the collection, by its full name, with extra variables."""
+        extra = ["-e", json.dumps(variables)] if variables else []
+        played = self.command("ansible-playbook", f"registryops.migration.{playbook}", "-i", "inventory", *extra, *arguments)
+        assert played.status == expect, played.output
+        return played
+
+    def report(self) -> dict[str, t.Any]:
+        """The report for programs."""
+        document: dict[str, t.Any] = json.loads((self.report_folder / "report.json").read_text(encoding="utf-8"))
+        return document
+
+    def table(self) -> list[dict[str, str]]:
+        """The table of tags."""
+        with open(self.report_folder / "report.csv", encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def shares(self) -> dict[str, set[str]]:
+        """`{worker: repositories}` as the table has them."""
+        found: dict[str, set[str]] = {}
+        for row in self.table():
+            found.setdefault(row["worker"], set()).add(row["source_repository"])
+        return found
+
+
+class MakeControl(t.Protocol):
+    """What `control` gives: a controller with these workers, or with no group of workers at all."""
+
+    def __call__(self, hosts: t.Mapping[str, t.Any] | None = None, source: Registry | None = None) -> Control: ...
+
+
+def _connection(registry: Registry) -> dict[str, t.Any]:
+    access = registry.access
+    return {"url": registry.host, "username": access.user, "password": access.password, "ca_path": str(access.ca_file)}
+
+
+@pytest.fixture(scope="module")
+def held() -> images.ImageSet:
+    return images.demo_set()
+
+
+@pytest.fixture(scope="module")
+def source(module_registries: RegistryFactory, held: images.ImageSet) -> Registry:
+    """Holds the set; tests only read it."""
+    registry = module_registries.start("source", tls=True, users=SOURCE_USER)
+    push(registry.url, held, "reader", SOURCE_USER["reader"], registry.ca_file)
+    return registry
+
+
+@pytest.fixture
+def destination(registries: RegistryFactory) -> Registry:
+    """Empty."""
+    return registries.start("destination", tls=True, users=DESTINATION_USER)
+
+
+@pytest.fixture
+def control(source: Registry, destination: Registry, tmp_path: Path) -> MakeControl:
+    def make(hosts: t.Mapping[str, t.Any] | None = None, source: Registry = source) -> Control:
+        return Control(tmp_path, source, destination, hosts or {})
+
+    return make
+
+
+def test_a_whole_registry_and_nothing_the_second_time(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    here = control()
+    first = here.play("migrate")
+    assert first.recap.keys() == {"localhost"}
+    assert first.changed == 1
+    assert compare.tags_of(destination) == held.tags()
+    assert compare.assert_complete(destination)
+    report = here.report()
+    assert report["counts"] == {"copied": len(held.tags())}
+    assert report["verified"]
+    assert {(row["repository"], row["tag"]) for row in here.table()} == held.tags().keys()
+    assert str(here.report_folder / "report.json") in first.output
+
+    second = here.play("migrate", "-vvv")
+    assert second.changed == 0
+    assert here.report()["counts"] == {"unchanged": len(held.tags())}
+
+
+def test_without_folders_of_ones_own_everything_lies_below_the_home_folder(
+    control: MakeControl, source: Registry, destination: Registry
+) -> None:
+    here = control()
+    del here.variables["registry_state_dir"], here.variables["registry_report_dir"]
+    here._write("group_vars/all/registries.yml", {**here.variables, "registry_rules": [{"repositories": {"include": ["base/os"]}}]})
+    here.play("migrate", "--tags", "copy,report")
+    pair = "-to-".join(registry.host.replace(":", "_") for registry in (source, destination))
+    folder = here.folder / "home" / ".local" / "state" / "registryops.migration" / pair
+    assert (folder / "workers" / "localhost" / "ledger.sqlite3").is_file()
+    assert json.loads((folder / "report" / "report.json").read_text())["counts"] == {"copied": 2}
+
+
+def test_a_bad_tag_fails_the_run_and_is_in_the_report(
+    control: MakeControl, registries: RegistryFactory, destination: Registry, held: images.ImageSet
+) -> None:
+    damaged = images.ImageSet({name: held.repositories[name] for name in ("base/os", "platform/edge/proxy/sidecar")})
+    source = registries.start("damaged", tls=True, users=SOURCE_USER)
+    push(source.url, damaged, "reader", SOURCE_USER["reader"], source.ca_file)
+    layer = images.layer("sidecar", 200_000).digest
+    with Client(source.access) as client:
+        client.request("DELETE", f"/v2/platform/edge/proxy/sidecar/blobs/{layer}", expect=(202,))
+
+    here = control(source=source)
+    played = here.play("migrate", expect=2)
+    assert played.recap["localhost"]["failed"] == 1
+    assert compare.tags_of(destination).keys() == {("base/os", "12"), ("base/os", "stable")}
+    report = here.report()
+    assert report["counts"] == {"copied": 2, "failed": 1}
+    assert [(one["repository"], one["tag"]) for one in report["failures"]] == [("platform/edge/proxy/sidecar", "2026.11")]
+    assert not report["verified"]
+    assert [worker["verification"]["different"] for worker in report["workers"]] == [1]
+    assert "Failed: platform/edge/proxy/sidecar:2026.11: " in played.output
+
+
+def test_a_run_that_cannot_begin_is_not_reported_as_the_one_before(control: MakeControl, held: images.ImageSet) -> None:
+    here = control()
+    here.play("migrate", "--tags", "copy")
+    wrong = {**here.variables["registry_source"], "password": "wrong"}
+    played = here.play("migrate", expect=2, registry_source=wrong)
+    report = here.report()
+    assert [worker["outcome"] for worker in report["workers"]] == ["not run"]
+    assert report["counts"] == {}
+    assert not report["verified"]
+    assert "localhost did not run: " in played.output
+    assert played.output.count(report["workers"][0]["message"]) > 1  # the failed task says it, and so does the end
+
+
+def test_workers_of_one_job_share_the_work(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    here = control({"first": {}, "second": {}})
+    # what does not exist is somebody's part, too: it must not get lost between the workers
+    rules = [{"repositories": {"include": ["**", "no/such"]}}]
+    here.play("migrate", expect=2, registry_rules=rules)
+    assert compare.tags_of(destination) == held.tags()
+    shares = here.shares()
+    assert shares.keys() == {"first", "second"}
+    assert not shares["first"] & shares["second"]
+    assert shares["first"] | shares["second"] == {*held.repositories, "no/such"}
+    assert [one["repository"] for one in here.report()["failures"]] == ["no/such"]
+
+
+def test_a_worker_that_is_out_of_reach_does_not_stop_the_others(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    # a host on which no folder for modules can be made counts as unreachable
+    here = control({"first": {}, "second": {"ansible_remote_tmp": "/proc/nowhere"}})
+    played = here.play("migrate", "--tags", "copy,report", expect=2)
+    assert "UNREACHABLE" in played.output
+    report = here.report()
+    assert {worker["worker"]: worker["outcome"] for worker in report["workers"]} == {"first": "ok", "second": "not run"}
+    assert set(compare.repositories_of(destination)) == here.shares()["first"] < held.repositories.keys()
+
+
+def test_slices_divide_by_name_and_one_report_tells_of_all(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    hosts = {f"worker{index}": {"registry_worker_index": index, "registry_worker_count": 3} for index in range(3)}
+    here = control(hosts)
+    parts = assign(dict.fromkeys(held.repositories, 0), 3, "name")
+    here.play("migrate", "--limit", "worker0", "--tags", "copy")
+    assert set(compare.repositories_of(destination)) == set(parts[0])
+    here.play("migrate", "--limit", "worker1,worker2", "--tags", "copy")
+    assert compare.tags_of(destination) == held.tags()
+    here.play("migrate", "--tags", "report")
+    assert here.shares() == {f"worker{index}": set(part) for index, part in enumerate(parts) if part}
+    assert {worker["worker"]: worker["outcome"] for worker in here.report()["workers"]} == dict.fromkeys(hosts, "ok")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"registry_worker_index": 0, "registry_worker_count": 2}, {"registry_worker_index": 0, "registry_worker_count": 2}),
+        ({"registry_worker_index": 0, "registry_worker_count": 2}, {}),
+        ({"registry_worker_index": 0}, {"registry_worker_index": 1}),
+    ],
+    ids=["same number", "one without", "no count"],
+)
+def test_workers_that_could_do_the_same_work_do_none(
+    control: MakeControl, destination: Registry, first: dict[str, int], second: dict[str, int]
+) -> None:
+    played = control({"first": first, "second": second}).play("migrate", "--tags", "copy", expect=2)
+    assert "registry_worker_index of its own" in played.output
+    assert compare.repositories_of(destination) == []
+
+
+def test_a_plan_writes_nothing_to_the_destination_and_is_carried_out_later(
+    control: MakeControl, destination: Registry, held: images.ImageSet
+) -> None:
+    here = control()
+    plan_file = str(here.folder / "plan.jsonl")
+    rules = [{"repositories": {"include": ["tools/*"]}, "mapping": {"prefix": "moved"}}]
+    planned = here.play("plan", copy_images_plan_file=plan_file, registry_rules=rules)
+    assert "To copy: 4 tags" in planned.output
+    assert "+moved/tools/cli: 3 added" in planned.output
+    assert planned.changed == 1
+    assert compare.repositories_of(destination) == []
+    assert not (here.folder / "state").exists()
+
+    checked = here.play("migrate", "--check", registry_rules=rules)
+    assert "To copy: 4 tags" in checked.output
+    assert compare.repositories_of(destination) == []
+
+    here.play("migrate", copy_images_plan_file=plan_file, registry_rules=rules)
+    wanted = {(f"moved/{name}", tag): digest for (name, tag), digest in held.tags().items() if name.startswith("tools/")}
+    assert compare.tags_of(destination) == wanted
+
+
+def test_each_step_runs_alone(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    here = control()
+    early = here.play("migrate", "--tags", "report", expect=2)
+    assert "nothing has been copied yet, there is no ledger" in early.output
+
+    here.play("migrate", "--tags", "inventory")
+    listed = json.loads((here.folder / "state" / "inventory.json").read_text(encoding="utf-8"))
+    assert {repository["name"] for repository in listed["repositories"]} == held.repositories.keys()
+    assert compare.repositories_of(destination) == []
+
+    here.play("migrate", "--tags", "copy")
+    assert compare.tags_of(destination) == held.tags()
+    assert here.report()["counts"] == {}  # still the early one
+
+    verified = here.play("migrate", "--tags", "verify")
+    assert f"{len(held.tags())} of {len(held.tags())} tags" in verified.output
+
+    here.play("migrate", "--tags", "report")
+    assert here.report()["counts"] == {"copied": len(held.tags())}
+    assert here.report()["verified"]
+
+
+def test_several_workers_need_the_inventory(control: MakeControl, destination: Registry) -> None:
+    played = control({"first": {}, "second": {}}).play("migrate", "--skip-tags", "inventory", expect=2)
+    assert "the step inventory cannot be left out" in played.output
+    assert compare.repositories_of(destination) == []
+
+
+def test_deep_verification_finds_a_hole(control: MakeControl, destination: Registry) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["tools/agent"]}}]
+    here.play("migrate", "--tags", "copy", registry_rules=rules)
+    layer = images.layer("agent 5 linux s390x", 500_000).digest
+    with Client(destination.access) as client:
+        client.request("DELETE", f"/v2/tools/agent/blobs/{layer}", expect=(202,))
+    here.play("verify", registry_rules=rules)
+    played = here.play("verify", expect=2, registry_rules=rules, verify_mode="deep")
+    assert layer in played.output
+
+
+def test_missing_connections_are_named(control: MakeControl) -> None:
+    here = control()
+    here._write("group_vars/all/registries.yml", {"registry_destination": "new.example.com"})
+    played = here.play("migrate", expect=2)
+    assert "Set registry_source and registry_destination to dictionaries" in played.output
+
+
+def test_the_tarball_installs_elsewhere_and_runs(
+    control: MakeControl, destination: Registry, held: images.ImageSet, tmp_path: Path
+) -> None:
+    here = control()
+    sys.path.insert(0, str(ROOT / "tests" / "tools"))
+    try:
+        from collection_copy import copy_collection
+    finally:
+        sys.path.pop(0)
+    clean = copy_collection(ROOT, tmp_path / "clean")
+    here.collections = tmp_path / "installed"
+    built = here.command("ansible-galaxy", "collection", "build", str(clean), "--output-path", str(tmp_path / "built"))
+    assert built.status == 0, built.output
+    (tarball,) = (tmp_path / "built").glob("registryops-migration-*.tar.gz")
+    installed = here.command("ansible-galaxy", "collection", "install", "--offline", "-p", str(here.collections), str(tarball))
+    assert installed.status == 0, installed.output
+
+    played = here.play("migrate", "-vv")
+    assert f"{here.collections}/ansible_collections/registryops/migration/playbooks/migrate.yml" in played.output
+    assert compare.tags_of(destination) == held.tags()
+    assert here.report()["verified"]
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
+def test_roles_say_the_same_everywhere(role: str) -> None:
+    folder = ROOT / "roles" / role
+    options = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    table = re.findall(r"^\| `([a-z_]+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(options)
+    assert defaults.keys() <= options.keys()
+    assert {name: option["default"] for name, option in options.items() if "default" in option} == {
+        name: value for name, value in defaults.items() if "{{" not in str(value)
+    }
+    assert all(name.startswith(f"{role}_") for name in options)
