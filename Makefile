@@ -6,7 +6,7 @@
 # make lies outside of the checkout; "make help" says where.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-quick test-live test-sanity format demo build clean
+.PHONY: help setup lint test test-quick test-live test-sanity format demo bench build clean
 
 export REGISTRYOPS_MAKEFILE := $(MAKEFILE_LIST)
 # ARGS are further arguments for the tool that a target runs; PYTHON is the interpreter that the virtual environment is made with.
@@ -41,6 +41,9 @@ format: ## rewrite the Python files as ruff wants them
 
 demo: ## two registries on this machine and a migration between them
 	$(RUN) demo
+
+bench: ## measure against other tools; ARGS="W1s --rounds 3" says what, ARGS=--help what there is
+	$(RUN) bench
 
 build: ## the collection's tarball
 	$(RUN) build

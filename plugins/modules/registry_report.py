@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - registryops.migration contributors (@registryops)
 description:
-  - Reads the ledgers of all workers of a migration and writes C(report.json), with totals, workers, failures and repositories, and
-    C(report.csv), with a line for each tag.
+  - Reads the ledgers of all workers of a migration and writes C(report.json), with totals, workers, failures and repositories,
+    C(report.csv), with a line for each tag, and C(report.html), a page for people that needs no other file and no network.
   - The report describes the last run of each worker. Writing it changes neither registry, so the task never reports a change.
 extends_documentation_fragment:
   - registryops.migration.registries.info
@@ -53,6 +53,11 @@ csv_file:
   returned: success
   type: str
   sample: /var/lib/migration/report/report.csv
+html_file:
+  description: The path of the page for people.
+  returned: success
+  type: str
+  sample: /var/lib/migration/report/report.html
 counts:
   description: Tags by what became of them.
   returned: success

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import functools
 import sys
 import typing as t
 
@@ -118,7 +119,8 @@ async def forward(milliseconds: float, pairs: t.Sequence[tuple[int, int]]) -> No
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as servers:
         for listen, port in pairs:
-            await servers.enter_async_context(await loop.create_server(lambda port=port: _Front(delay, port), LOOPBACK, listen))
+            server = await loop.create_server(functools.partial(_Front, delay, port), LOOPBACK, listen)
+            await servers.enter_async_context(server)
         await asyncio.Event().wait()
 
 

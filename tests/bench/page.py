@@ -103,14 +103,15 @@ def _failures(result: Result) -> list[str]:
     lines = []
     for name in result.contenders:
         runs = result.runs(name)
-        failed = [run for run in runs if run.cost.status or run.difference.total]
+        failed = [run for run in runs if run.failed]
         if failed:
             wrong = sum(run.difference.total for run in failed)
+            left_out = sum(not result.counts(run) for run in failed)
             statuses = ", ".join(sorted({str(run.cost.status) for run in failed}))
             examples = "; ".join(dict.fromkeys(example for run in failed for example in run.difference.examples[:2]))
             lines.append(
                 f"{name}: {len(failed)} of {len(runs)} runs ended with status {statuses} and {wrong} wrong tags in all"
-                + (f" ({examples})" if examples else "")
+                f"{f' ({examples})' if examples else ''}; {left_out} of these runs do not count"
             )
         errors: dict[str, int] = {}
         for run in runs:

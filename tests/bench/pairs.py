@@ -119,9 +119,19 @@ def run_rounds(
     warm: bool,
     keep: Keep,
 ) -> None:
-    """Measure; `keep` is called after each group, so that an interrupt loses no more than one. `warm`: a round first that counts nothing."""
+    """Measure; `keep` is called after each group, so that an interrupt loses no more than one. `warm`: first a round that is not counted.
+
+    Interrupted when ours fails, or leaves a tag that is not as it is at the source.
+    """
+
+    def measure(contender: Contender) -> Run:
+        run = arena.measure(contender)
+        if contender.ours and run.failed:
+            raise metering.Interrupted(f"{contender.name} has failed, and nothing that it does counts before it is mended")
+        return run
+
     for contender in (*ours, *peers) if warm else ():
-        arena.measure(contender)
+        measure(contender)
     if warm:
         arena.say("that was for warming up; now it counts")
     for number in range(rounds):
@@ -130,5 +140,5 @@ def run_rounds(
             if number % 2:
                 group.reverse()
             arena.say(f"round {number + 1} of {rounds}: {', '.join(one.name for one in group)}")
-            result.groups.append([arena.measure(contender) for contender in group])
+            result.groups.append([measure(contender) for contender in group])
             keep()

@@ -34,6 +34,11 @@ class Run:
     load: float
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended with an error, or with a tag that is not as it is at the source."""
+        return bool(self.cost.status or self.difference.total)
+
+    @property
     def floor(self) -> float:
         """Seconds that the two registries needed of all cores: no client can be faster where they share them with it."""
         return (self.source.cpu + self.destination.cpu) / (os.cpu_count() or 1)
@@ -88,11 +93,20 @@ class Result:
         """All of one contender."""
         return [run for group in self.groups for run in group if run.contender == contender]
 
+    def counts(self, run: Run) -> bool:
+        """Whether a run did its work.
+
+        Ours must have no fault at all; with peers, tags that differ are borne, and so is one missing tag in a hundred.
+        """
+        if self.contenders[run.contender]["ours"]:
+            return not run.failed
+        return run.difference.missing <= max(1, self.tags // 100)
+
     def pairs(self, one: str, other: str) -> list[tuple[Run, Run]]:
-        """Runs of two contenders in the same groups."""
+        """Runs of two contenders in the same groups, both of which count."""
         found = []
         for group in self.groups:
-            by_name = {run.contender: run for run in group}
+            by_name = {run.contender: run for run in group if self.counts(run)}
             if one in by_name and other in by_name:
                 found.append((by_name[one], by_name[other]))
         return found
@@ -104,8 +118,8 @@ class Result:
         return Spread.of(ratios) if ratios else None
 
     def spread(self, contender: str, value: t.Callable[[Run], float]) -> Spread | None:
-        """A figure over all runs of a contender."""
-        values = [value(run) for run in self.runs(contender)]
+        """A figure over all runs of a contender that count."""
+        values = [value(run) for run in self.runs(contender) if self.counts(run)]
         return Spread.of(values) if values else None
 
     def as_document(self) -> dict[str, t.Any]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -43,14 +42,14 @@ class Measured:
     requests: int
 
 
-def start_registry(role: str, repositories: int, tags_each: int, folder: Path) -> ServerProcess:
-    """A computed registry that answers."""
+def start_registry(role: str, repositories: int, tags_each: int, folder: Path, port: int = 0) -> ServerProcess:
+    """A computed registry that answers, on this port or on a free one."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     for attempt in range(_ATTEMPTS):
-        port = free_port()
-        command = [sys.executable, "-m", "bench.computed_registry", role, str(port), str(repositories), str(tags_each)]
+        chosen = port or free_port()
+        command = [sys.executable, "-m", "bench.computed_registry", role, str(chosen), str(repositories), str(tags_each)]
         try:
-            return ServerProcess(command, port=port, log_path=folder / f"{role}.log", environment=environment, patience=120)
+            return ServerProcess(command, port=chosen, log_path=folder / f"{role}.log", environment=environment, patience=120)
         except ProcessFailed as failure:
             if "in use" not in str(failure) or attempt == _ATTEMPTS - 1:
                 raise
@@ -63,14 +62,14 @@ def measure(contender: Contender, tags: int, repositories: int, folder: Path, co
     folder.mkdir()
     tags_each = -(-tags // repositories)
     found = []
-    with contextlib.ExitStack() as servers:
-        source = servers.enter_context(start_registry("source", repositories, tags_each, folder))
+    port = 0
+    with start_registry("source", repositories, tags_each, folder) as source:
         for what, role in (("first copy", "empty"), ("nothing changed", "full")):
-            # both play the same destination: the ledger is that of the address, so the second takes the port of the first over
+            # both play the same destination: a ledger is about an address, so the second takes over the port of the first
             run = folder / role
             run.mkdir()
-            destination = start_registry(role, repositories, tags_each, folder)
-            with destination:
+            with start_registry(role, repositories, tags_each, folder, port) as destination:
+                port = destination.port
                 setting = Setting(
                     f"127.0.0.1:{source.port}", f"127.0.0.1:{destination.port}", {}, run, folder / "state", collections, cache
                 )
@@ -80,9 +79,8 @@ def measure(contender: Contender, tags: int, repositories: int, folder: Path, co
             asked = sum(answer["requests"].values())
             one = Measured(what, repositories * tags_each, repositories, cost.wall, cost.cpu, cost.peak_kib / 1024, asked)
             found.append(one)
-            say(
-                f"{one.tags} tags in {repositories} repositories, {what}: {one.wall:.1f} s, CPU {one.cpu:.1f} s, peak {one.peak_mib:.0f} MiB"
-            )
+            spent = f"{one.wall:.1f} s, CPU {one.cpu:.1f} s, peak {one.peak_mib:.0f} MiB"
+            say(f"{one.tags} tags in {repositories} repositories, {what}: {spent}")
     shutil.rmtree(folder)
     return found
 

@@ -176,10 +176,11 @@ def demonstrate(screen: Screen, work: Path) -> None:
             raise DemoFailed("read by another client, the registries do not hold the same.")
         screen.say(f"The second run: changed={changed}")
         screen.say(f"Another client finds the same {len(there)} tags with the same digests on both sides.")
-        for name in ("report.json", "report.csv"):
-            if not (work / "report" / name).is_file():
-                raise DemoFailed(f"there is no {name} in {work / 'report'}.")
-            screen.say(f"{name:12} {work / 'report' / name}")
+        reports = sorted((work / "report").glob("report.*"))
+        if not {"report.csv", "report.json"} <= {path.name for path in reports}:
+            raise DemoFailed(f"there is no report.json or no report.csv in {work / 'report'}.")
+        for path in reports:
+            screen.say(f"{path.name:12} {path}")
         screen.say(f"{'inventory':12} {work / 'inventory'}")
 
 

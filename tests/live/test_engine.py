@@ -21,8 +21,8 @@ from estate.behaviour import Behaviour, Rule
 from estate.push import push
 from runs.engine import Run, open_store, states
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying import engine as engine_module
-from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
+from ansible_collections.registryops.migration.plugins.module_utils._copying import blobs as blobs_module, engine as engine_module
+from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine, Progress
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
@@ -100,10 +100,32 @@ def own_layer(repository: str, size: int = 4_000) -> str:
     return images.layer(repository, size).digest
 
 
+class Unheard:
+    """Nobody wants to know how far a run is."""
+
+    def finished(self, row: TagRow) -> None:
+        """Ignore it."""
+
+
+def carry_out(run: Run, rows: t.Iterable[PlanRow], policy: Policy, progress: Progress | None = None) -> None:
+    """Have the engine carry out rows of the test's own."""
+    source, destination = open_store(run.source), open_store(run.destination)
+    ledger = Ledger(str(run.state))
+    try:
+        ledger.start(source.name, destination.name)
+        assert Engine(source, destination, policy, ledger, progress or Unheard()).run(rows)
+    finally:
+        for opened in (source, destination, ledger):
+            opened.close()
+
+
 # -- blobs ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_each_blob_moves_once_and_is_mounted_everywhere_else(run: Run) -> None:
+@pytest.mark.parametrize("remembered", [200_000, 20])
+def test_each_blob_moves_once_and_is_mounted_everywhere_else(run: Run, monkeypatch: pytest.MonkeyPatch, remembered: int) -> None:
+    """Also where there are more blobs than are kept in memory."""
+    monkeypatch.setattr(blobs_module, "REMEMBERED", remembered)
     base, runtime = images.layer("base", 60_000), images.layer("runtime", 90_000)
     held = images.ImageSet()
     for number in range(30):
@@ -174,6 +196,22 @@ def test_layers_of_no_files_and_of_no_bytes(run: Run) -> None:
     assert states(run.copy()) == {"copied": 1}
     assert run.destination.blob("odd/layers", images.ZERO_BYTE_LAYER.digest) == b""
     assert run.destination.snapshot() == run.source.snapshot()
+
+
+def test_a_repository_that_was_left_is_not_new_any_more(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan may come back to a repository when all of it so far is done: what it has is not sent again, whatever its size."""
+    monkeypatch.setattr(engine_module, "OPEN_TAGS", 1)
+    held = images.ImageSet()
+    shared = {name: [images.layer(f"{name} small", 3_000), images.layer(f"{name} large", 100_000)] for name in ("a/app", "b/app")}
+    for tag in ("1", "2", "3"):
+        for name, layers in shared.items():
+            images.add_image(held.repository(name), f"{name} {tag}", layers, [tag])
+    run.source.load(held)
+    run.destination.behaviour.single_post = True
+    rows = [make_row((name, tag), (name, tag), "copy", fresh=True) for tag in ("1", "2", "3") for name in shared]
+    carry_out(run, rows, Policy(workers=4))
+    assert tags(run.destination) == held.tags()
+    assert run.destination.bytes_in("upload") == held.blob_bytes()
 
 
 def test_what_garbage_collection_took_is_sent_again(run: Run) -> None:
@@ -445,6 +483,20 @@ def test_the_manifest_that_loses_its_tag_gets_another_one(moved: Run) -> None:
     # the old name is safe before it is given away
     puts = [one.path.rpartition("/")[2] for one in moved.destination.log if one.method == "PUT" and one.kind == "manifest"]
     assert puts == [backup, "1"]
+
+
+def test_no_tag_is_overwritten_whose_backup_fails(moved: Run) -> None:
+    """Both tags of the new digest are put together; the old manifest of one of them cannot be kept."""
+    held = images.ImageSet()
+    images.add_image(held.repository("team/app"), "rebuilt", [images.layer("rebuilt", 4_000)], ["1", "2"])
+    moved.source.load(held)
+    before = moved.destination.snapshot()["team/app"].tags
+    moved.destination.behaviour.rules.append(Rule("PUT", "/manifests/2-old$", times=None, status=403))
+    outcome = moved.copy(backup_tag="{tag}-old", workers=1)
+    assert states(outcome) == {"copied": 1, "failed": 1}
+    assert outcome.failures[0]["tag"] == "2"
+    now = moved.destination.snapshot()["team/app"].tags
+    assert now == {"1": moved.source.snapshot()["team/app"].tags["1"], "1-old": before["1"], "2": before["2"]}
 
 
 @pytest.mark.parametrize("name", ["{old}", "before the run", "{tag}:{digest}", "{tag.real}"])
@@ -973,6 +1025,13 @@ def test_names_that_cannot_be_are_found_before_a_write(run: Run, rule: dict[str,
     assert run.destination.snapshot() == {}
 
 
+def test_rules_that_agree_on_the_name_add_up(run: Run) -> None:
+    run.source.load(one_image("team/app", "1.0", "1.1", "2.0", "odd"))
+    rules = ({"tags": {"semver": ">=2"}}, {"tags": {"include": ["odd", "2.0"]}})
+    assert states(run.copy(*rules)) == {"copied": 2}
+    assert set(tags(run.destination)) == {("team/app", "2.0"), ("team/app", "odd")}
+
+
 def test_a_worker_takes_its_share_only(run: Run) -> None:
     run.source.load(several(4))
     outcome = run.copy(only=frozenset({"team/app1", "team/app3", "team/gone"}))
@@ -1115,20 +1174,13 @@ def test_rows_are_read_as_they_are_needed(run: Run, monkeypatch: pytest.MonkeyPa
                 most = max(most, ahead)
             yield make_row(("team/app", f"v{number}"), ("team/app", f"v{number}"), "copy", fresh=True)
 
-    class Progress:
+    class Counting:
         def finished(self, row: TagRow) -> None:
             nonlocal ahead
             with lock:
                 ahead -= 1
 
-    source, destination = open_store(run.source), open_store(run.destination)
-    ledger = Ledger(str(run.state))
-    try:
-        ledger.start(source.name, destination.name)
-        assert Engine(source, destination, Policy(workers=4), ledger, Progress()).run(rows())
-    finally:
-        for opened in (source, destination, ledger):
-            opened.close()
+    carry_out(run, rows(), Policy(workers=4), Counting())
     assert ahead == 0
     assert 1 < most <= 20 + 1
     assert tags(run.destination) == held.tags()

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of the collection against the estate's registries: `engine` in this process, `modules` as Ansible runs modules."""
+"""Runs of the collection against the estate's registries: `engine` in this process, `modules` as Ansible runs modules, `wire` the client
+alone."""
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
 import os
@@ -39,7 +40,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class ModuleRun:
-    """What a module gave back; `text` is all that it wrote, for a search for what ought not to be in it."""
+    """What a module gave back. `text` is all that it wrote, for a search for what ought not to be in it."""
 
     result: Options
     text: str
@@ -57,23 +58,64 @@ def run_module(
     """Run a module of the collection. `variables`: more of the environment."""
     with tempfile.TemporaryDirectory(prefix="module-") as folder:
         control = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": folder, "_ansible_verbosity": 3}
-        arguments = Path(folder, "arguments.json")
+        arguments, out, err = (Path(folder, name) for name in ("arguments.json", "out", "err"))
         arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**options, **control}}), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", f"{PLUGINS}.modules.{name}", str(arguments)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            cwd=folder,
-            env=environment(Path(folder), **(variables or {})),
+        status = _server.run(
+            {
+                "module": f"{PLUGINS}.modules.{name}",
+                "arguments": str(arguments),
+                "folder": folder,
+                "environment": environment(Path(folder), **(variables or {})),
+                "out": str(out),
+                "err": str(err),
+            }
         )
+        written, complaints = out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
     try:
-        result: Options = json.loads(done.stdout)
+        result: Options = json.loads(written)
     except ValueError:
-        raise AssertionError(f"{name} gave no result:\n{done.stdout}\n{done.stderr}") from None
-    assert bool(result.get("failed")) == (done.returncode != 0)
-    return ModuleRun(result, f"{done.stdout}\n{done.stderr}")
+        raise AssertionError(f"{name} gave no result:\n{written}\n{complaints}") from None
+    assert bool(result.get("failed")) == (status != 0)
+    return ModuleRun(result, f"{written}\n{complaints}")
+
+
+class _Server:
+    """The process that runs modules, from the first run until this one ends."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, order: t.Mapping[str, t.Any]) -> int:
+        """Have a module run; returns its exit status."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("module_server.py"))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment(Path(tempfile.gettempdir())),
+            )
+            atexit.register(self.stop)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            self.stop()
+            raise AssertionError("the modules cannot be run: what they import is broken, see above")
+        return int(answer)
+
+    def stop(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            with process:
+                # the end of its input is the end of it
+                process.communicate(timeout=60)
+
+
+_server = _Server()
 
 
 def endpoint(where: Reachable | Path, **more: t.Any) -> Options:

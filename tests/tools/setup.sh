@@ -63,6 +63,7 @@ docker-registry docker-registry
 skopeo skopeo
 htpasswd apache2-utils
 openssl openssl
+chromium chromium
 TOOLS
     [ -n "${PYTHON:-}" ] || find_python >/dev/null || printf '%s\n' python3 python3-venv
 }

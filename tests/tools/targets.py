@@ -256,6 +256,13 @@ def demo(workplace: Workplace) -> int:
         return _foreground(workplace, "demo", roots["demo"], *command, WORK=str(workplace.work))
 
 
+def bench(workplace: Workplace) -> int:
+    with workplace.copied("bench") as roots:
+        places = ("--work", str(workplace.work / "bench"), "--docs", str(workplace.checkout / "docs" / "benchmarks.md"))
+        command = ("python", "-m", "bench", *extra_arguments(), *places)
+        return _foreground(workplace, "bench", roots["bench"], *command, PYTHONPATH=str(roots["bench"] / "tests"))
+
+
 def build(workplace: Workplace) -> int:
     with workplace.copied("build") as roots:
         command = ("ansible-galaxy", "collection", "build", "--force", "--output-path", str(workplace.work / "build"))
@@ -270,6 +277,7 @@ TARGETS: t.Mapping[str, t.Callable[[Workplace], int]] = {
     "test-live": test_live,
     "format": format_files,
     "demo": demo,
+    "bench": bench,
     "build": build,
 }
 

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 #: what a waiter is told: None when the blob is there, else why it is not
 Done = t.Callable[[t.Optional[MigrationError]], None]
 
-#: blobs whose holder is remembered; forgetting one costs an upload of what is there, at the most
+#: blobs whose holder is kept in memory; those before them are looked up in the ledger
 REMEMBERED = 200_000
 MOUNT = (1, 0)
 _TRANSFER = 3
@@ -79,7 +79,11 @@ class BlobPlan:
                 self._moving[digest].append(need)
                 return
             holder = self._holders.get(digest, "")
-            if holder:
+            if holder == need.repository:
+                # for a tag that is done since: nothing of it is under way any more
+                for waiter in need.waiters:
+                    waiter(None)
+            elif holder:
                 self._mount(need, holder)
             else:
                 self._moving[digest] = collections.deque()
@@ -149,6 +153,8 @@ class BlobPlan:
         self._holders[digest] = repository
         if len(self._holders) > REMEMBERED:
             self._holders.popitem(last=False)
+            # what is forgotten here is written down there
+            self._ledger.look_up_blobs()
 
 
 def open_source(source: Store, need: Need) -> BlobSource:

@@ -337,11 +337,7 @@ class Engine:
         with self._lock:
             jobs = repository.ready.pop(digest)
         try:
-            for job in jobs:
-                if self._policy.backup_tag and job.row.tag and job.row.existing not in ("", job.content.digest):
-                    self._back_up(job.row)
-            manifest = jobs[0].content
-            self._put_tags(jobs, manifest)
+            self._put_tags(jobs, jobs[0].content)
         except MigrationError as error:
             if len(jobs) == 1:
                 self._end(jobs[0], error)
@@ -358,6 +354,9 @@ class Engine:
         self._finish(job)
 
     def _put_tags(self, jobs: list[_Job], manifest: Manifest) -> None:
+        for job in jobs:
+            if self._policy.backup_tag and job.row.tag and job.row.existing not in ("", manifest.digest):
+                self._back_up(job.row)
         tags = [job.row.tag for job in jobs if job.row.tag]
         try:
             self._put(jobs[0], manifest, tags)

@@ -102,7 +102,8 @@ class _Reader:
             sizes[current.digest] = current.size
             sizes.update((blob.digest, max(0, blob.size)) for blob in current.blobs)
             for child in current.children:
-                if child.platform is not None and str(child.platform) not in platforms:
+                # what is beside the images of an index, such as a build's attestation, says "unknown"
+                if child.platform is not None and child.platform.os != "unknown" and str(child.platform) not in platforms:
                     platforms.append(str(child.platform))
                 if child.digest not in sizes:
                     queue.append(self._store.manifest(repository, child.digest))

@@ -245,6 +245,10 @@ class Ledger:
         )
 
     # -- what is known
+    def look_up_blobs(self) -> None:
+        """Have `holder` find the blobs of this run as well; without it, a run that began with an empty ledger is not asked for each."""
+        self._knows_blobs = True
+
     def holder(self, digest: str) -> str:
         """A repository of the destination that had the blob when this run began; empty if none is known."""
         if not self._knows_blobs:

@@ -19,7 +19,8 @@ import tempfile
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.report_page import Page, Run, TagData, Throughput, write_page
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_page import Page, Run, TagData, write_page
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_plot import Throughput
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, StateError
 
 SCHEMA = 1
@@ -129,7 +130,7 @@ def write_report(ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[s
     Each file is replaced whole or not at all. Tags go from the ledgers to the files one by one.
     `not_run`: workers whose part was not done, `{worker: reason}`; with one of them, nothing counts as verified.
     """
-    report = Report(*(os.path.join(folder, f"report.{kind}") for kind in ("json", "csv", "html")))
+    report = Report(os.path.join(folder, "report.json"), os.path.join(folder, "report.csv"), os.path.join(folder, "report.html"))
     try:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:

@@ -64,7 +64,7 @@ h1 { margin: 2px 0 6px; font-size: 32px; line-height: 1.2; font-weight: 650; let
 .detail { max-width: 78ch; color: var(--soft); overflow-wrap: anywhere; }
 .facts, .top nav ul { display: flex; flex-wrap: wrap; list-style: none; padding: 0; }
 .facts { gap: 2px 0; padding-top: 14px; font-size: 14px; }
-.facts li + li::before { content: "·"; margin: 0 10px; color: var(--soft); }
+.facts li:not(:last-child)::after { content: "·"; margin: 0 10px; color: var(--soft); }
 .facts b { font-weight: 600; overflow-wrap: anywhere; }
 .top nav { margin-top: 20px; border-top: 1px solid var(--line); padding-top: 12px; font-size: 14px; }
 .top nav ul { gap: 4px 22px; }
@@ -110,7 +110,7 @@ dl { margin: 0; } dd { margin: 0; }
 .tiles > div { padding: 16px 16px 0 0; }
 .tiles dt { color: var(--soft); font-size: 13px; }
 .tiles dd { font-size: 24px; line-height: 1.25; font-weight: 600; letter-spacing: -0.01em; }
-.tiles small { display: block; margin-top: 3px; color: var(--soft); font-size: 13px; font-weight: 400; letter-spacing: 0; line-height: 1.4; }
+.tiles small { display: block; margin-top: 3px; color: var(--soft); font-size: 13px; font-weight: 400; line-height: 1.4; }
 
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 20px 32px; }
 figure { margin: 0; }
@@ -133,7 +133,10 @@ table.compare { width: auto; min-width: 60%; }
 table.compare :is(td, th:not(:first-child)), .figures :is(td, th:not(:first-child)) { text-align: right; padding-left: 24px; }
 .failures :is(th, td):first-child { width: 30%; } .failures td { overflow-wrap: anywhere; }
 .failures td:nth-child(3) { white-space: nowrap; }
-code.digest { display: inline-block; max-width: calc(19ch + 2px); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
+code.digest {
+  display: inline-block; max-width: calc(19ch + 2px); overflow: hidden; vertical-align: bottom; white-space: nowrap;
+  text-overflow: ellipsis;
+}
 .outcome { color: var(--level); font-weight: 600; }
 
 .tools { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: flex-start; }
@@ -147,8 +150,10 @@ code.digest { display: inline-block; max-width: calc(19ch + 2px); overflow: hidd
 .hits { margin: 12px 0 8px; font-weight: 500; }
 #table th, #table td { padding-left: 10px; padding-right: 10px; }
 #table > thead th { padding: 0; border-bottom: 1px solid var(--soft); }
-#table > thead button { width: 100%; background: none; border: 0; padding: 8px 10px; text-align: right; font-weight: 500; white-space: nowrap; }
-#table > thead th:first-child button { text-align: left; }
+#table > thead button, #table .open-tags {
+  width: 100%; padding: 7px 10px; text-align: left; font-weight: 500; background: none; border: 0;
+}
+#table > thead th:not(:first-child) button { text-align: right; }
 #table > thead button:hover { background: var(--hover); color: var(--text); }
 #table > thead th:not([aria-sort=none]) { color: var(--text); font-weight: 650; }
 .arrow::after { content: "↕"; opacity: 0.45; margin-left: 5px; font-size: 11px; }
@@ -157,7 +162,7 @@ code.digest { display: inline-block; max-width: calc(19ch + 2px); overflow: hidd
 #table > tbody > tr.repository > td { text-align: right; white-space: nowrap; }
 #table > tbody > tr.repository > th { padding: 0; width: 40%; }
 #table > tbody > tr.repository:hover { background: var(--hover); }
-#table .open-tags { width: 100%; background: none; border: 0; padding: 7px 10px; text-align: left; font-weight: 500; overflow-wrap: anywhere; }
+#table .open-tags { overflow-wrap: anywhere; }
 #table .open-tags::before {
   content: ""; display: inline-block; width: 7px; height: 7px; margin: 0 11px 2px 2px; border: solid var(--soft); border-width: 0 2px 2px 0;
   transform: rotate(-45deg);
@@ -168,7 +173,7 @@ td.wrong { color: var(--bad); font-weight: 600; }
 #table td.inside { background: var(--tint); padding: 8px 12px 14px 32px; }
 .inside table { font-size: 13px; }
 .inside td.size { text-align: right; white-space: nowrap; }
-.inside th { overflow-wrap: anywhere; }
+.inside tbody th { width: 22%; min-width: 110px; overflow-wrap: anywhere; }
 .inside thead th.size { text-align: right; }
 .inside td.state { white-space: nowrap; }
 .inside td.time { white-space: nowrap; }
@@ -360,7 +365,7 @@ SCRIPT = r"""
     const inner = cell.appendChild(make("table"));
     inner.appendChild(make("caption", "hidden", `Tags of ${hit.one.name}`));
     const heads = inner.createTHead().insertRow();
-    for (const title of ["Tag", "State", "Size", "Digest", "Done", ...(several ? ["Worker"] : [])]) {
+    for (const title of ["Tag", "State", "Size", "Digest", "Done (UTC)", ...(several ? ["Worker"] : [])]) {
       const head = heads.appendChild(make("th", title === "Size" ? "size" : "", title));
       head.scope = "col";
     }
@@ -386,18 +391,29 @@ SCRIPT = r"""
     }
     const state = row.appendChild(make("td", "state"));
     state.append(make("span", `swatch ${data.states[tag[STATE]].toLowerCase()}`), data.states[tag[STATE]]);
-    row.append(make("td", "size", tag[SIZE] ? bytes(tag[SIZE]) : "–"));
+    row.append(make("td", "size", tag[SIZE] ? bytes(tag[SIZE]) : "\u2013"));
     if (tag[FAILURE]) {
       state.classList.remove("state");
-      const reason = state.appendChild(make("span", "reason", tag[FAILURE][1]));
+      const reason = state.appendChild(make("span", "reason"));
+      reason.append(...prose(tag[FAILURE][1]));
       if (tag[FAILURE][2]) reason.append(" ", make("b", "", "Way out"), " ", tag[FAILURE][2]);
     }
-    const code = make("code", "digest", tag[DIGEST] || "–");
-    code.title = tag[DIGEST];
-    row.appendChild(make("td")).append(code);
+    row.appendChild(make("td")).append(tag[DIGEST] ? digest(tag[DIGEST]) : "\u2013");
     row.append(make("td", "time", new Date(tag[FINISHED] * 1000).toISOString().slice(0, 19).replace("T", " ")));
     if (several) row.append(make("td", "", data.workers[tag[WORKER]]));
     return row;
+  }
+
+  function digest(text) {
+    const code = make("code", "digest", text);
+    code.title = text;
+    return code;
+  }
+
+  // a sentence that begins with a capital, with room for its digests
+  function prose(text) {
+    const parts = (text.slice(0, 1).toUpperCase() + text.slice(1)).split(/\b([a-z0-9]{2,16}:[0-9a-f]{32,128})\b/);
+    return parts.map((part, index) => (index % 2 ? digest(part) : part));
   }
 
   function pager(place, count, size, from, things, go) {

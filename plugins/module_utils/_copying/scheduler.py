@@ -46,7 +46,8 @@ class Scheduler:
             self._unfinished += 1
             if self._idle:
                 self._changed.notify()
-            elif len(self._threads) < self._workers:
+            # an idle thread stays idle in this count until it has woken up: it takes one of the tasks that wait, not all of them
+            if len(self._heap) > self._idle and len(self._threads) < self._workers:
                 thread = threading.Thread(target=self._work, name=f"copy-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()

@@ -84,7 +84,7 @@ def verify(job: Job, mode: Mode) -> Verified:
         with contextlib.closing(writer):
             planner.plan(writer)
         for failure in planner.failures:
-            result.differs(failure.repository, failure.tag, failure.error.kind, str(failure.error))
+            result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message)
         result.repositories = planner.repositories
         _compare(job, mode, read_plan(writer.path, job.source.name, job.destination.name), result)
         result.checked = result.equal + result.different
@@ -134,7 +134,7 @@ class _Walk:
         try:
             self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing))
         except MigrationError as error:
-            self._result.differs(row.repository, row.key, error.kind, str(error))
+            self._result.differs(row.repository, row.key, error.kind, error.message)
             self._result.broken.append((row.repository, row.key))
         else:
             self._result.is_equal()

@@ -123,6 +123,7 @@ def report_result(report: Report) -> Result:
         "changed": False,
         "json_file": report.json_file,
         "csv_file": report.csv_file,
+        "html_file": report.html_file,
         "counts": dict(report.counts),
         "repositories": report.repositories,
         "verified": report.verified,

@@ -325,6 +325,7 @@ class RegistryClient:
         seen_urls: set[str] = set()
         seen_names: set[str] = set()
         barren = 0
+        linked = False
         while url is not None:
             if url in seen_urls or len(seen_urls) >= MOST_PAGES or barren > MOST_BARREN_PAGES:
                 raise InvalidAnswer("its pages of a list go round in a circle.", subject=what, hint="Report it to the registry's operator.")
@@ -351,7 +352,8 @@ class RegistryClient:
             # pages may be empty where a user sees only some names, but not for ever
             barren = barren + 1 if len(seen_names) == known else 0
             following = self._next_page(url, response, what)
-            if following is None and len(names) == PAGE and not barren:
+            linked = linked or following is not None
+            if following is None and len(names) == PAGE and not barren and not linked:
                 # exactly a page, and no word of another: registries without Link go on from a name
                 following = f"{self._base}{path}?{urlencode({'n': PAGE, 'last': names[-1]})}"
             url = following

@@ -188,7 +188,10 @@ class Response:
         """Give connection and place back; may be called again."""
         release, self._release = self._release, None
         if release is not None:
-            if self._raw.isclosed() or self._raw.length_remaining == 0:
+            if self._raw.length_remaining == 0:
+                # also of a body without bytes the end has to be read, or the next request finds its connection busy
+                self._raw.drain_conn()
+            if self._raw.isclosed():
                 self._raw.release_conn()
             else:
                 self._raw.close()

@@ -435,11 +435,22 @@ class Raw:
 
     def __init__(self, closed: bool, remaining: int | None) -> None:
         self.status, self.headers = 200, {}
-        self.length_remaining = remaining
+        self.closed, self.length_remaining = closed, remaining
         self.log: list[str] = []
-        self.isclosed = lambda: closed
-        self.release_conn = lambda: self.log.append("kept")
-        self.close = lambda: self.log.append("dropped")
+
+    def isclosed(self) -> bool:
+        return self.closed
+
+    def drain_conn(self) -> None:
+        # what it reads on the way is nothing here
+        assert not self.length_remaining
+        self.closed = True
+
+    def release_conn(self) -> None:
+        self.log.append("kept")
+
+    def close(self) -> None:
+        self.log.append("dropped")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,242 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import SCHEMA, Copied, Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, StateError
+
+OLD, NEW, OTHER = "old.example.com", "new.example.com", "other.example.com"
+DIGESTS = ["sha256:" + digit * 64 for digit in "0123456789abcdef"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(tmp_path / "state")
+
+
+@pytest.fixture
+def ledger(folder):
+    with contextlib.closing(Ledger(folder)) as opened:
+        opened.start(OLD, NEW)
+        yield opened
+
+
+def row(tag="1", **changes):
+    fields = {
+        "repository": "team/app", "tag": tag, "source_repository": "team/app", "source_tag": tag, "action": "copy", "state": "copied",
+        "source_digest": DIGESTS[0], "digest": DIGESTS[0], "media_type": "application/json", "size": 100,
+    }  # fmt: skip
+    return TagRow(**{**fields, **changes})
+
+
+def read(ledger, statement):
+    """What another process would read."""
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(one) for one in database.execute(statement)]
+
+
+def test_a_folder_for_the_user_alone(ledger, folder):
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    assert os.path.dirname(ledger.path) == folder
+
+
+def test_a_tag_is_written_down_with_its_blobs(ledger):
+    ledger.record([row()], [(DIGESTS[1], "team/app", 60), (DIGESTS[2], "team/app", 40)])
+    (written,) = read(ledger, "SELECT * FROM tags")
+    expected = {"destination": NEW, "source": OLD, "repository": "team/app", "tag": "1", "state": "copied", "size": 100, "run": 1}
+    assert {name: written[name] for name in expected} == expected
+    assert {one["digest"]: (one["repository"], one["size"]) for one in read(ledger, "SELECT * FROM blobs")} == {
+        DIGESTS[1]: ("team/app", 60),
+        DIGESTS[2]: ("team/app", 40),
+    }
+    # a run knows its own blobs by itself, until it has too many of them
+    assert ledger.holder(DIGESTS[1]) == ""
+    ledger.look_up_blobs()
+    assert ledger.holder(DIGESTS[1]) == "team/app"
+    assert ledger.holder(DIGESTS[3]) == ""
+
+
+def test_the_last_word_on_a_tag_counts(ledger):
+    error = BlobUnknown("it is gone.", subject="team/app", hint="Push it again.")
+    ledger.record([row(state="failed", error=error)])
+    (failed,) = read(ledger, "SELECT * FROM tags")
+    assert (failed["kind"], failed["message"], failed["hint"]) == ("blob_unknown", "it is gone.", "Push it again.")
+    ledger.record([row()])
+    (copied,) = read(ledger, "SELECT * FROM tags")
+    assert (copied["state"], copied["kind"], copied["message"]) == ("copied", None, None)
+
+
+def test_the_size_of_an_image_is_kept_while_its_digest_stays(ledger):
+    ledger.record([row(size=500)])
+    ledger.record([row(action="unchanged", state="unchanged", size=0)])
+    assert read(ledger, "SELECT size, state FROM tags") == [{"size": 500, "state": "unchanged"}]
+    ledger.record([row(digest=DIGESTS[5], size=0)])
+    assert read(ledger, "SELECT size FROM tags") == [{"size": 0}]
+
+
+def test_who_had_a_blob_first_stays_its_holder(ledger):
+    ledger.record([], [(DIGESTS[1], "first/app", 60)])
+    ledger.record([], [(DIGESTS[1], "second/app", 60)])
+    ledger.start(OLD, NEW)
+    assert ledger.holder(DIGESTS[1]) == "first/app"
+
+
+def test_what_is_known_of_a_tag(ledger):
+    assert ledger.copied("team/app", "1") is None
+    ledger.record([row(digest=DIGESTS[7], form="subset linux/amd64")])
+    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False, well=False)
+    ledger.finish("ok", {})
+    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False, well=True)
+
+
+@pytest.mark.parametrize("state", ["copied", "unchanged", "failed", "kept", "conflict"])
+def test_only_what_is_there_is_known(ledger, state):
+    ledger.record([row(state=state)])
+    assert (ledger.copied("team/app", "1") is not None) is (state in ("copied", "unchanged"))
+
+
+def test_a_run_that_did_not_end_well_vouches_for_nothing(ledger):
+    ledger.record([row()])
+    for outcome in ("failed", "aborted"):
+        ledger.finish(outcome, {})
+        assert not ledger.copied("team/app", "1").well
+
+
+def test_a_tag_with_a_hole_is_not_trusted_until_it_is_copied_again(ledger):
+    ledger.record([row("1"), row("2")])
+    ledger.finish("ok", {})
+    ledger.distrust([("team/app", "1"), ("unknown/app", "1")])
+    assert ledger.copied("team/app", "1").broken
+    assert not ledger.copied("team/app", "2").broken
+    ledger.start(OLD, NEW)
+    ledger.record([row("1")])
+    assert not ledger.copied("team/app", "1").broken
+
+
+def test_destinations_and_sources_are_kept_apart(ledger):
+    ledger.record([row()], [(DIGESTS[1], "team/app", 60)])
+    ledger.look_up_blobs()
+    assert ledger.holder(DIGESTS[1]) == "team/app"
+    ledger.look(OLD, OTHER)
+    assert ledger.holder(DIGESTS[1]) == ""
+    assert ledger.copied("team/app", "1") is None
+    ledger.look(OTHER, NEW)
+    assert ledger.copied("team/app", "1") is None
+    ledger.look(OLD, NEW)
+    assert ledger.copied("team/app", "1") is not None
+
+
+def test_runs_are_numbered_and_end_with_a_summary(ledger):
+    assert ledger.start(OLD, NEW) == 2
+    ledger.finish("failed", {"counts": {"copied": 3}})
+    first, second = read(ledger, "SELECT * FROM runs ORDER BY id")
+    assert (first["outcome"], first["ended"]) == (None, None)
+    assert (second["outcome"], second["summary"], second["purpose"]) == ("failed", '{"counts": {"copied": 3}}', "copy")
+    assert second["ended"] >= second["started"] >= first["started"]
+
+
+def test_features_of_hosts(ledger):
+    assert ledger.features(NEW) == {}
+    ledger.learn(NEW, {"single_post": True, "mount": False})
+    assert ledger.features(NEW) == {"single_post": True, "mount": False}
+    ledger.learn(NEW, {"single_post": False})
+    assert ledger.features(NEW) == {"single_post": False}
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", "5"])
+def test_features_that_make_no_sense_are_none(ledger, text):
+    ledger.learn(NEW, {"mount": True})
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+        database.execute("UPDATE hosts SET features = ?", (text,))
+    assert ledger.features(NEW) == {}
+
+
+def test_verifications_are_written_down(ledger):
+    ledger.verified(OLD, NEW, "deep", 10, 9, {"differences": []})
+    (written,) = read(ledger, "SELECT * FROM verifications")
+    assert (written["mode"], written["checked"], written["equal"]) == ("deep", 10, 9)
+
+
+def test_one_file_is_left_behind(folder):
+    opened = Ledger(folder)
+    opened.start(OLD, NEW)
+    opened.record([row()])
+    opened.close()
+    assert sorted(os.listdir(folder)) == ["ledger.sqlite3", "lock"]
+    with contextlib.closing(Ledger(folder)) as again:
+        again.look(OLD, NEW)
+        assert again.copied("team/app", "1") is not None
+
+
+def test_a_folder_belongs_to_one_run_at_a_time(ledger, folder):
+    with pytest.raises(StateError, match="another run uses this state folder") as caught:
+        Ledger(folder)
+    assert folder in caught.value.subject
+    ledger.close()
+    Ledger(folder).close()
+
+
+def test_many_threads_write(ledger):
+    def write(number):
+        for tag in range(40):
+            ledger.record([row(f"{number}-{tag}")], [(f"sha256:{number:032x}{tag:032x}", "team/app", 1)])
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read(ledger, "SELECT COUNT(*) AS tags FROM tags") == [{"tags": 240}]
+    assert read(ledger, "SELECT COUNT(*) AS blobs FROM blobs") == [{"blobs": 240}]
+
+
+def test_a_tag_and_its_blobs_are_written_together_or_not_at_all(ledger):
+    with pytest.raises(StateError, match="cannot be written"):
+        ledger.record([row()], [(DIGESTS[1], "team/app", 60), (DIGESTS[2], "team/app", object())])
+    assert read(ledger, "SELECT * FROM tags") == []
+    assert read(ledger, "SELECT * FROM blobs") == []
+    # and it goes on
+    ledger.record([row()])
+    assert len(read(ledger, "SELECT * FROM tags")) == 1
+
+
+def test_a_file_that_is_no_ledger(folder):
+    os.makedirs(folder)
+    path = os.path.join(folder, "ledger.sqlite3")
+    with open(path, "wb") as file:
+        file.write(b"no database, whatever its name says. " * 200)
+    with pytest.raises(StateError) as caught:
+        Ledger(folder)
+    assert caught.value.subject == path
+    assert "remove it" in caught.value.hint
+    os.unlink(path)
+    # the failure has not kept the folder
+    Ledger(folder).close()
+
+
+def test_a_ledger_of_a_newer_version(folder):
+    Ledger(folder).close()
+    with contextlib.closing(sqlite3.connect(os.path.join(folder, "ledger.sqlite3"))) as database, database:
+        database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    with pytest.raises(StateError, match="newer version"):
+        Ledger(folder)
+
+
+@pytest.mark.parametrize("place", ["file/state", "file"])
+def test_a_folder_that_cannot_be(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError) as caught:
+        Ledger(str(tmp_path / place))
+    assert str(tmp_path / place) in caught.value.subject
+    assert "state_dir" in caught.value.hint
