@@ -30,6 +30,8 @@ options:
     description:
       - V(light) compares digests, with one request for each tag and side.
       - V(deep) reads every manifest of the destination as well, and asks for every blob and its size.
+      - A tag in which V(deep) finds a hole has the right digest all the same. The ledger in O(state_dir) remembers it, so that the next
+        run of M(registryops.migration.registry_image_copy) with the same ledger copies the tag again.
     type: str
     choices: [light, deep]
     default: light
@@ -74,7 +76,7 @@ different:
   type: int
   sample: 1
 differences:
-  description: What differs, and how, at most 100 entries.
+  description: What differs, and how, at most 100 entries. C(subject) names the blob or manifest where it is not the tag itself.
   returned: when the comparison came to an end
   type: list
   elements: dict

@@ -192,7 +192,7 @@ def main(arguments: t.Sequence[str]) -> int:
     for hidden in ("--work", "--docs"):
         place = asked.index(hidden)
         del asked[place : place + 2]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(128 + signal.SIGTERM))
     os.umask(0o077)
     try:
         return Bench(options, f"make bench ARGS={shlex.quote(shlex.join(asked))}").run()

@@ -48,7 +48,7 @@ class _Side(asyncio.Protocol):
             self.transport.pause_reading()
         self._hold(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._hold(None)
 
     def _hold(self, data: bytes | None) -> None:

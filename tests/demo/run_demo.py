@@ -199,7 +199,7 @@ def main(arguments: t.Sequence[str]) -> int:
     if missing or "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
         print(f"Run the demo with 'make demo', which sets up what is missing here: {', '.join(missing) or 'the path of the collection'}.")
         return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(128 + signal.SIGTERM))
     clear(work)
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()

@@ -22,7 +22,9 @@ from estate.serving import Handler, LoopbackServer
 _PIECE = 1 << 16
 _TIMEOUT = 30.0
 #: headers that concern one connection only (RFC 9110, 7.6.1)
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Proxy:
         """Whether a Proxy-Authorization header names a user and its password; nobody is asked when there are no users."""
         if not self.users:
             return True
-        scheme, _, value = authorization.partition(" ")
+        scheme, _unused, value = authorization.partition(" ")
         try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+            user, _unused, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
         return scheme.lower() == "basic" and self.users.get(user) == password
@@ -79,7 +81,7 @@ class Proxy:
 class _Handler(Handler):
     def do_CONNECT(self) -> None:
         """A tunnel: bytes go to and fro until one side has enough."""
-        host, _, port = self.path.rpartition(":")
+        host, _unused, port = self.path.rpartition(":")
         if not self._is_let_in():
             return
         try:

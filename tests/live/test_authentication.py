@@ -15,6 +15,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from estate import images
+from estate.behaviour import Behaviour, Rule
+from estate.client import Client
+from estate.counting import CountingRegistry
+from estate.push import push
+from estate.token_server import TokenServer
+from runs.wire import blob, connect, noise
+
 from ansible_collections.registryops.migration.plugins.module_utils._oci import http as our_http
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
@@ -27,16 +35,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ServerFailed,
     TooManyRequests,
 )
-from estate import images
-from estate.behaviour import Behaviour, Rule
-from estate.client import Client
-from estate.counting import CountingRegistry
-from estate.push import push
-from estate.token_server import TokenServer
-from runs.wire import blob, connect, noise
 
 if t.TYPE_CHECKING:
-    from conftest import MakeCountingRegistry, MakeTokenServer
+    from conftest import MakeCountingRegistry
     from estate.registry import Registry, RegistryFactory
 
 ALICE = Credential("alice", "canary of alice")
@@ -158,10 +159,16 @@ def test_basic_without_a_password(htpasswd):
 def test_a_wrong_password_is_not_tried_over_and_over(registry):
     registry.behaviour.authentication = "basic"
     client = connect(registry, Credential("alice", "wrong"))
-    for _ in range(3):
+    for _unused in range(3):
         with pytest.raises(AuthenticationFailed):
             client.tags(NAME)
     assert registry.count() == 4
+
+
+def sign_in(client: RegistryClient) -> None:
+    """Ask what needs a password."""
+    client.ping()
+    client.tags(NAME)
 
 
 @pytest.mark.parametrize("authentication", ["basic", "bearer"])
@@ -169,10 +176,9 @@ def test_refusals_do_not_use_up_the_places(authentication, registry):
     """What is refused gives its connection and its place back: otherwise the next request would wait for ever."""
     registry.behaviour.authentication = authentication
     client = connect(registry, Credential("alice", "wrong"), concurrency=1)
-    for _ in range(3):
+    for _unused in range(3):
         with pytest.raises(AuthenticationFailed):
-            client.ping()
-            client.tags(NAME)
+            sign_in(client)
     assert registry.connections() <= 2
 
 
@@ -342,7 +348,7 @@ def test_tokens_that_run_out(registries, token_server):
 
 def test_a_token_in_its_life_is_used_again(registry):
     client = connect(registry, ALICE)
-    for _ in range(5):
+    for _unused in range(5):
         client.head_manifest(NAME, TAG)
     assert registry.counts() == {"HEAD manifest": 6, "GET token": 1}
 
@@ -400,7 +406,7 @@ def test_tokens_are_renewed_before_they_end(registry):
 def test_a_token_that_does_not_say_how_long_it_lives(names_expiry, registry):
     registry.behaviour.token_names_expiry = names_expiry
     client = connect(registry, ALICE)
-    for _ in range(3):
+    for _unused in range(3):
         client.tags(NAME)
     assert registry.count(kind="token") == 1
 
@@ -490,7 +496,7 @@ def test_several_challenges_in_one_header(registry):
     )
     registry.behaviour.rules.append(Rule(status=401, path="/tags/", headers={"WWW-Authenticate": challenge}))
     assert connect(registry, ALICE).tags(NAME)
-    assert [one.path for one in registry.log if one.kind == "token"][0].count("scope=") == 1
+    assert next(one.path for one in registry.log if one.kind == "token").count("scope=") == 1
 
 
 def test_a_challenge_that_leads_to_plain_http(counting_registry, certificate_authority, registry):
@@ -602,7 +608,7 @@ def finder(tmp_path: Path, registry: CountingRegistry, **entries: Credential) ->
 @pytest.mark.parametrize("authentication", ["basic", "bearer"])
 def test_credentials_for_parts_of_a_registry(authentication, registry, tmp_path):
     registry.behaviour.authentication = authentication
-    credentials = finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _=ALICE)
+    credentials = finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _unused=ALICE)
     client = connect(registry, credentials)
     client.ping()
     client.expect([NAME, *TEN])
@@ -624,7 +630,7 @@ def test_credentials_for_one_part_alone(authentication, registry, tmp_path):
 
 
 def test_a_mount_shows_the_credential_of_where_it_goes(registry, tmp_path):
-    client = connect(registry, finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _=ALICE))
+    client = connect(registry, finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _unused=ALICE))
     client.mount(TEN[0], next(iter(SMALL.repositories[NAME].blobs)), NAME)
     shown = {one.headers.get("authorization") for one in registry.log if one.kind == "token"}
     assert shown == {_basic(Credential("bob", USERS["bob"]))}

@@ -182,7 +182,9 @@ RULES: tuple[tuple[str, dict[str, t.Any], tuple[str, ...]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("rule", "words"), [(rule, words) for _, rule, words in RULES], ids=[name for name, _, _ in RULES])
+@pytest.mark.parametrize(
+    ("rule", "words"), [(rule, words) for _unused, rule, words in RULES], ids=[name for name, _unused, _unused in RULES]
+)
 def test_rules_that_cannot_be(copy: Copy, rule: dict[str, t.Any], words: tuple[str, ...]) -> None:
     copy.refused("invalid_option", *words, rules=[rule])
 

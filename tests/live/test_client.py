@@ -15,6 +15,13 @@ import time
 import typing as t
 
 import pytest
+from estate import compare, images
+from estate.behaviour import Behaviour, Rule
+from estate.counting import CountingRegistry
+from estate.images import digest_of
+from estate.push import push
+from runs.wire import blob, connect, manifest_of, noise
+
 from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, client as our_client, http as our_http
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE, Features, RegistryClient, Upload
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
@@ -40,12 +47,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, MANIFESTS, OCI_MANIFEST
-from estate import compare, images
-from estate.behaviour import Behaviour, Rule
-from estate.counting import CountingRegistry
-from estate.images import digest_of
-from estate.push import push
-from runs.wire import blob, connect, manifest_of, noise
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -848,7 +849,7 @@ def test_reading_goes_on_where_it_broke_off(cut, registry, client):
 
 def test_reading_goes_on_more_than_once(registry, client):
     upload(client, NAME, DATA)
-    registry.behaviour.rules += [Rule(method="GET", action="cut", keep=10_000) for _ in range(4)]
+    registry.behaviour.rules += [Rule(method="GET", action="cut", keep=10_000) for _unused in range(4)]
     assert read(client, NAME, blob(DATA)) == DATA
     starts = [one.headers.get("range") for one in registry.log if one.method == "GET"]
     assert starts == [None, "bytes=10000-", "bytes=20000-", "bytes=30000-", "bytes=40000-"]
@@ -862,7 +863,9 @@ def test_docker_registry_goes_on_where_it_broke_off(real, monkeypatch):
     first = reader._response.chunks
 
     def broken() -> t.Iterator[bytes]:
-        yield next(first())[:12_345]
+        for data in first():
+            yield data[:12_345]
+            break
         raise ConnectionFailed("broke off")
 
     monkeypatch.setattr(reader._response, "chunks", broken)

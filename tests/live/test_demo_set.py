@@ -137,8 +137,8 @@ def test_a_hole_in_an_image_is_found_by_a_deep_look_and_mended(copied: Run, demo
     assert broken == {("platform/edge/proxy/sidecar", "2026.11"), ("tools/agent", "5")}
     told = {one["repository"]: one for one in found.differences}
     assert told["platform/edge/proxy/sidecar"]["kind"] == "blob_unknown"
-    assert layer in told["platform/edge/proxy/sidecar"]["message"]
-    assert child in told["tools/agent"]["message"]
+    assert layer in told["platform/edge/proxy/sidecar"]["subject"]
+    assert child in told["tools/agent"]["subject"]
 
     # the ledger remembers what was found, so that the next run copies both tags again
     outcome = copied.copy()

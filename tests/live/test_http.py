@@ -21,6 +21,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from estate import images
+from estate.behaviour import Behaviour, Rule
+from estate.certificates import CertificateAuthority, KeyPair
+from estate.counting import CountingRegistry
+from estate.proxy import Proxy
+from estate.push import push
+from runs.wire import blob, connect, credential_of, noise
+
 from ansible_collections.registryops.migration.plugins.module_utils._oci import http as our_http
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
@@ -37,13 +45,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import HostLimits, Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions
-from estate import images
-from estate.behaviour import Behaviour, Rule
-from estate.certificates import CertificateAuthority, KeyPair
-from estate.counting import CountingRegistry
-from estate.proxy import Proxy
-from estate.push import push
-from runs.wire import blob, connect, credential_of, noise
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -195,7 +196,9 @@ def test_one_worker_needs_one_connection(registry):
     assert registry.connections() == 1
 
 
-@pytest.mark.parametrize(("method", "rule"), [("HEAD", None), ("GET", Rule(status=200)), ("POST", Rule(status=204)), ("DELETE", Rule(status=404))])
+@pytest.mark.parametrize(
+    ("method", "rule"), [("HEAD", None), ("GET", Rule(status=200)), ("POST", Rule(status=204)), ("DELETE", Rule(status=404))]
+)
 def test_answers_without_a_body_leave_their_connection_in_order(method, rule, registry):
     """Also while the answer is still looked at: the next request must not find its connection busy, and be sent twice."""
     client = connect(registry, attempts=1)
@@ -211,14 +214,14 @@ def test_answers_without_a_body_leave_their_connection_in_order(method, rule, re
 def test_no_more_connections_than_places(workers, registry):
     client = connect(registry, concurrency=workers)
     registry.behaviour.latency = 0.002
-    in_threads(16, lambda number: [reads(client) for _ in range(5)])
+    in_threads(16, lambda number: [reads(client) for _unused in range(5)])
     assert registry.count() == 80
     assert registry.connections() <= workers
 
 
 def test_connections_over_tls_are_kept_as_well(secure):
     client = connect(secure, concurrency=4)
-    in_threads(8, lambda number: [reads(client) for _ in range(5)])
+    in_threads(8, lambda number: [reads(client) for _unused in range(5)])
     assert secure.connections() <= 4
 
 
@@ -591,7 +594,7 @@ def test_a_registry_that_the_proxy_cannot_reach(make_proxy, tls_registry):
 
 def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as unused:
-        host = "127.0.0.1:%d" % unused.getsockname()[1]
+        host = f"127.0.0.1:{unused.getsockname()[1]}"
     with pytest.raises(ConnectionFailed) as caught:
         RegistryClient(host, plain_http=True).ping()
     assert caught.value.subject == host
@@ -612,12 +615,12 @@ def test_a_host_that_takes_no_connection():
         address = listener.getsockname()
         with contextlib.ExitStack() as full:
             # connections that nobody takes out of the queue: with it full, the next ones stay without an answer
-            for _ in range(4):
+            for _unused in range(4):
                 waiting = full.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex(address)
             options = our_http.HTTPOptions(connect_timeout=0.2, attempts=1)
-            client = RegistryClient("%s:%d" % address, plain_http=True, options=options)
+            client = RegistryClient(":".join(map(str, address)), plain_http=True, options=options)
             with pytest.raises(ConnectionFailed) as caught:
                 client.head_manifest(NAME, TAG)
     assert "no connection within 0.2 s" in caught.value.message
@@ -739,7 +742,7 @@ def test_forms_of_retry_after(form, registry, monkeypatch):
 def test_no_retry_after_is_a_pause_too(registry):
     registry.behaviour.throttle_every, registry.behaviour.retry_after = 2, "none"
     client = connect(registry)
-    assert all(reads(client) for _ in range(10))
+    assert all(reads(client) for _unused in range(10))
 
 
 def test_storage_is_another_host_with_a_pause_of_its_own(registry):
@@ -756,14 +759,14 @@ def test_places_shrink_and_grow(registry):
     registry.behaviour.rules.append(Rule(status=503))
     assert reads(client)
     assert 4 <= gate.limit < 5
-    in_threads(8, lambda number: [reads(client) for _ in range(8)])
+    in_threads(8, lambda number: [reads(client) for _unused in range(8)])
     assert gate.limit == 8
 
 
 def test_requests_a_second(registry):
     client = connect(registry, requests_per_second=50)
     started = time.monotonic()
-    in_threads(4, lambda number: [reads(client) for _ in range(3)])
+    in_threads(4, lambda number: [reads(client) for _unused in range(3)])
     assert registry.count() == 12
     assert time.monotonic() - started >= 11 / 50
 

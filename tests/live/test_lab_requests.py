@@ -94,7 +94,7 @@ def test_plain_interface(counting_registry: MakeCountingRegistry, lab: images.Im
 def test_single_post_and_several_tags_at_once(
     counting_registry: MakeCountingRegistry, lab: images.ImageSet, tmp_path: Path, workers: int
 ) -> None:
-    behaviours = [as_docker_registry(single_post=True, multi_tag=True) for _ in range(2)]
+    behaviours = [as_docker_registry(single_post=True, multi_tag=True) for _unused in range(2)]
     run = Run(counting_registry(behaviours[0]), counting_registry(behaviours[1]), tmp_path / "state")
     check_first_copy(run, lab, workers)
     assert run.destination.bytes_in("upload") == lab.blob_bytes()
@@ -127,7 +127,7 @@ def test_a_token_for_each_repository_costs_no_more_than_that(
     counting_registry: MakeCountingRegistry, lab: images.ImageSet, tmp_path: Path
 ) -> None:
     """A token service that gives two scopes at the most: the first request shows it, and is the only one in vain."""
-    registries = [counting_registry(as_docker_registry(scope_cap=2)) for _ in range(2)]
+    registries = [counting_registry(as_docker_registry(scope_cap=2)) for _unused in range(2)]
     run = Run(*registries, tmp_path / "state")
     check_first_copy(run, lab, 1)
     # mounts ask for a token that covers the repository that is mounted from as well

@@ -290,7 +290,7 @@ def test_info_digests(demo_registry: Registry) -> None:
     result = run_module("registry_repo_info", options).result
     found = {(row["name"], tag["name"]): tag for row in result["repositories"] for tag in row["tags"]}
     assert {key: tag["digest"] for key, tag in found.items()} == demo.tags()
-    for (name, _), tag in found.items():
+    for (name, _unused), tag in found.items():
         assert tag["media_type"] == demo.repositories[name].manifests[tag["digest"]].media_type
 
 
@@ -372,7 +372,7 @@ def delete(registry: Registry, *references: str, check: bool = False, **more: t.
 
 
 def names_left(registry: Registry) -> set[str]:
-    return {tag for _, tag in tags_of(registry)}
+    return {tag for _unused, tag in tags_of(registry)}
 
 
 def test_delete_by_tag(deletable: Registry) -> None:

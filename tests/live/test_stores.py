@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -22,6 +21,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from estate import compare, images
+from estate.behaviour import Behaviour, Rule
+from estate.counting import CountingRegistry
+from estate.images import digest_of
+from estate.push import push
+from runs.engine import Run, states
+from runs.wire import blob, connect, credential_of, manifest_of, noise
+
 from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, http as our_http
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -42,13 +49,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores impo
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
-from estate import compare, images
-from estate.behaviour import Behaviour, Rule
-from estate.counting import CountingRegistry
-from estate.images import digest_of
-from estate.push import push
-from runs.engine import Run, states
-from runs.wire import blob, connect, credential_of, manifest_of, noise
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -473,7 +473,9 @@ def test_a_connection_that_breaks_in_the_middle_of_an_upload(data, action, regis
     assert holds(registry, data)
 
 
-@pytest.mark.parametrize(("status", "code"), [(404, "BLOB_UPLOAD_UNKNOWN"), (400, "BLOB_UPLOAD_INVALID"), (416, "BLOB_UPLOAD_INVALID"), (404, "")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "BLOB_UPLOAD_UNKNOWN"), (400, "BLOB_UPLOAD_INVALID"), (416, "BLOB_UPLOAD_INVALID"), (404, "")]
+)
 def test_a_session_that_is_lost(status, code, registry):
     body = json.dumps({"errors": [{"code": code}]}).encode() if code else b""
     registry.behaviour.rules.append(Rule(method="PUT", status=status, body=body))
@@ -667,7 +669,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def blob_file(path: Path, digest: str) -> Path:
-    algorithm, _, encoded = digest.partition(":")
+    algorithm, _unused, encoded = digest.partition(":")
     return path / "blobs" / algorithm / encoded
 
 
@@ -965,7 +967,7 @@ def test_a_folder_that_is_yet_to_be_made(tmp_path):
 
 def test_a_second_writer_is_refused(folder):
     first, second = layout(folder), OCILayoutStore(str(folder), GENERIC)
-    for _ in range(2):
+    for _unused in range(2):
         with pytest.raises(StateError) as caught:
             second.check(writing=True)
         assert caught.value.subject == str(folder)
@@ -992,9 +994,12 @@ def test_a_writer_in_another_process_is_refused(folder):
         except StateError as error:
             print(error.message)
     """
-    assert "another run" in subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), str(folder)], env=_with_our_path(), capture_output=True, text=True, check=True
-    ).stdout
+    assert (
+        "another run"
+        in subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), str(folder)], env=_with_our_path(), capture_output=True, text=True, check=True
+        ).stdout
+    )
     first.close()
 
 

@@ -36,7 +36,7 @@ def open_store(where: Where, provider: str = "generic", **http: t.Any) -> Store:
     if isinstance(where, Path):
         return OCILayoutStore(str(where), PROFILES[provider])
     access = where if isinstance(where, Access) else where.access
-    scheme, _, host = access.url.partition("://")
+    scheme, _unused, host = access.url.partition("://")
     credential = Credential(username=access.user, password=access.password) if access.user else None
     pair = access.client_certificate
     tls = TLSOptions(

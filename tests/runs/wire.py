@@ -37,7 +37,7 @@ def connect(
     `host`, `plain_http` and `tls` say otherwise than the registry itself does; `http`: fields of HTTPOptions.
     """
     access = where if isinstance(where, Access) else where.access
-    scheme, _, own_host = access.url.partition("://")
+    scheme, _unused, own_host = access.url.partition("://")
     if tls is None:
         tls = TLSOptions(ca_path=str(access.ca_file or ""), certs_dirs=())
     return RegistryClient(

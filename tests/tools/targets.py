@@ -290,7 +290,7 @@ def main(target: str, checkout: str, work: str) -> int:
     # Popen looks a command up on this process's PATH, not on the one that it is given.
     os.environ["PATH"] = workplace.environment("tests")["PATH"]
     # An ordered end must end the tools as well: they are in sessions of their own.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(128 + signal.SIGTERM))
     try:
         return TARGETS[target](workplace)
     except KeyboardInterrupt:

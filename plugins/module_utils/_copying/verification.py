@@ -50,12 +50,13 @@ class Verified:
     seconds: float = 0.0
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
-    def differs(self, repository: str, tag: str, kind: str, message: str) -> None:
-        """Count a difference, and keep it while there is room."""
+    def differs(self, repository: str, tag: str, kind: str, message: str, subject: str = "") -> None:
+        """Count a difference, and keep it while there is room. `subject`: what it is about, where that is not the tag itself."""
         with self._lock:
             self.different += 1
             if len(self.differences) < MOST_FAILURES:
-                self.differences.append({"repository": repository, "tag": tag, "kind": kind, "message": message})
+                about = {"subject": subject} if subject else {}
+                self.differences.append({"repository": repository, "tag": tag, "kind": kind, "message": message, **about})
 
     def is_equal(self) -> None:
         """Count a tag that is as it should be."""
@@ -84,7 +85,7 @@ def verify(job: Job, mode: Mode) -> Verified:
         with contextlib.closing(writer):
             planner.plan(writer)
         for failure in planner.failures:
-            result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message)
+            result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message, failure.error.subject)
         result.repositories = planner.repositories
         _compare(job, mode, read_plan(writer.path, job.source.name, job.destination.name), result)
         result.checked = result.equal + result.different
@@ -134,7 +135,7 @@ class _Walk:
         try:
             self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing))
         except MigrationError as error:
-            self._result.differs(row.repository, row.key, error.kind, error.message)
+            self._result.differs(row.repository, row.key, error.kind, error.message, error.subject)
             self._result.broken.append((row.repository, row.key))
         else:
             self._result.is_equal()

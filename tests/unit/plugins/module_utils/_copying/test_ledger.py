@@ -157,8 +157,9 @@ def test_features_of_hosts(ledger):
 @pytest.mark.parametrize("text", ["no JSON", "[]", "5"])
 def test_features_that_make_no_sense_are_none(ledger, text):
     ledger.learn(NEW, {"mount": True})
-    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database:
         database.execute("UPDATE hosts SET features = ?", (text,))
+        database.commit()
     assert ledger.features(NEW) == {}
 
 
@@ -227,8 +228,9 @@ def test_a_file_that_is_no_ledger(folder):
 
 def test_a_ledger_of_a_newer_version(folder):
     Ledger(folder).close()
-    with contextlib.closing(sqlite3.connect(os.path.join(folder, "ledger.sqlite3"))) as database, database:
+    with contextlib.closing(sqlite3.connect(os.path.join(folder, "ledger.sqlite3"))) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+        database.commit()
     with pytest.raises(StateError, match="newer version"):
         Ledger(folder)
 

@@ -23,14 +23,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 DIGESTS = ["sha256:" + digit * 64 for digit in "0123456789abcdef"]
 STORES = ("old.example.com", "new.example.com:5000")
-ROWS = [
+ROWS = (
     make_row(("team/app", "1.0"), ("mirror/team/app", "1.0"), "copy", fresh=True),
     make_row(("team/app", "1.1"), ("mirror/team/app", "1.1"), "update", digest=DIGESTS[1], existing=DIGESTS[2], media_type="text/plain"),
     make_row(("team/app", "latest"), ("mirror/team/app", "latest"), "unchanged", digest=DIGESTS[1], existing=DIGESTS[1]),
     make_row(("team/lib", "1"), ("mirror/team/lib", "1"), "keep", digest=DIGESTS[3], existing=DIGESTS[4]),
     make_row(("team/lib", "2"), ("mirror/team/lib", "2"), "conflict", digest=DIGESTS[3], existing=DIGESTS[4]),
     make_row(("team/lib", ""), ("mirror/team/lib", ""), "copy", digest=DIGESTS[5], note=f"refers to {DIGESTS[3]}"),
-]
+)
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def path(tmp_path):
     return str(tmp_path / "plan.jsonl")
 
 
-def write(path, rows=ROWS):
+def write(path, rows=None):
     writer = PlanWriter(path, *STORES)
-    writer.add(rows)
+    writer.add(ROWS if rows is None else rows)
     writer.close()
     return writer
 
@@ -52,7 +52,7 @@ def lines(path):
 
 def test_rows_come_back_as_they_were(path):
     write(path)
-    assert list(read_plan(path, *STORES)) == ROWS
+    assert tuple(read_plan(path, *STORES)) == ROWS
 
 
 def test_a_plan_is_a_header_and_a_line_for_each_row(path):

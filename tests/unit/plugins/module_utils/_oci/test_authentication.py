@@ -132,7 +132,7 @@ def bearer(credential: Credential | None = PASSWORD, **service: t.Any) -> tuple[
 
 
 def token_of(who: Authenticator, *scopes: Scope) -> str:
-    scheme, _, value = who.header(scopes)["Authorization"].partition(" ")
+    scheme, _unused, value = who.header(scopes)["Authorization"].partition(" ")
     assert scheme == "Bearer"
     return value
 
@@ -349,7 +349,7 @@ def test_a_token_service_that_refuses(status, kind):
     with pytest.raises(kind) as caught:
         token_of(who, scope("app"))
     assert "auth.example.com" in caught.value.subject
-    assert type(caught.value) is kind or status in (302, 400, 403, 404)
+    assert caught.value.__class__ is kind or status in (302, 400, 403, 404)
 
 
 @pytest.mark.parametrize(
@@ -469,7 +469,7 @@ def test_many_workers_ask_once():
         together.wait(PATIENCE)
         found.append(token_of(who, scope("app")))
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
+    threads = [threading.Thread(target=work) for _unused in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -179,7 +179,7 @@ def test_answers_that_are_tried_again(status, clock, monkeypatch):
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_the_last_attempts_answer_is_given_back(status, clock, monkeypatch):
-    script = Script(*[answer(status, b"no") for _ in range(9)])
+    script = Script(*[answer(status, b"no") for _unused in range(9)])
     response = transport(script, monkeypatch, attempts=3).request("GET", URL, {})
     assert (response.status, response.body()) == (status, b"no")
     assert len(script.sent) == 3
@@ -192,12 +192,12 @@ def test_a_request_may_have_fewer_attempts_than_others(clock, monkeypatch):
 
 
 def test_waiting_for_a_rate_limit_is_no_failure(clock, monkeypatch):
-    script = Script(*[answer(429) for _ in range(11)], answer(200))
+    script = Script(*[answer(429) for _unused in range(11)], answer(200))
     assert transport(script, monkeypatch, attempts=3).request("GET", URL, {}).status == 200
 
 
 def test_even_that_patience_ends(clock, monkeypatch):
-    script = Script(*[answer(429) for _ in range(20)])
+    script = Script(*[answer(429) for _unused in range(20)])
     assert transport(script, monkeypatch, attempts=3).request("GET", URL, {}).status == 429
     assert len(script.sent) == 12
 
@@ -347,9 +347,9 @@ def test_a_timeout_counts_as_overload(clock, monkeypatch):
 
 
 def test_the_request_rate_is_kept(clock, monkeypatch):
-    made = transport(Script(*[answer() for _ in range(5)]), monkeypatch, requests_per_second=4)
+    made = transport(Script(*[answer() for _unused in range(5)]), monkeypatch, requests_per_second=4)
     monkeypatch.setattr(limits.Rate.__init__, "__defaults__", (clock.monotonic, clock.sleep))
-    for _ in range(5):
+    for _unused in range(5):
         made.request("GET", URL, {}).close()
     assert clock.slept == [0.25] * 4
 
@@ -394,7 +394,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(clock, monkeypatch):
 
 
 def test_an_answer_that_breaks_off_each_time(clock, monkeypatch):
-    made = transport(Script(*[answer(200, b"half", content_length="8") for _ in range(3)]), monkeypatch, attempts=3, concurrency=1)
+    made = transport(Script(*[answer(200, b"half", content_length="8") for _unused in range(3)]), monkeypatch, attempts=3, concurrency=1)
     with pytest.raises(errors.ConnectionFailed):
         made.request("GET", URL, {}, read_whole=100)
     assert len(clock.slept) == 2
@@ -533,7 +533,7 @@ def test_http_may_lead_to_https(clock, monkeypatch):
 
 @pytest.mark.parametrize("location", [URL, "/v2/", ""])
 def test_a_loop_is_refused(location, clock, monkeypatch):
-    script = Script(*[answer(302, location=location) for _ in range(20)])
+    script = Script(*[answer(302, location=location) for _unused in range(20)])
     with pytest.raises(errors.RedirectRefused):
         follow(script, monkeypatch)
     assert len(script.sent) == 1
@@ -567,9 +567,11 @@ def test_places_are_given_back_before_a_redirect_is_followed(clock, monkeypatch)
 
 
 def test_warnings_are_kept_once(clock, monkeypatch):
-    script = Script(*[answer(200, warning='299 - "will be closed on Friday"') for _ in range(3)], answer(200, warning='299 - "another"'))
+    script = Script(
+        *[answer(200, warning='299 - "will be closed on Friday"') for _unused in range(3)], answer(200, warning='299 - "another"')
+    )
     made = transport(script, monkeypatch)
-    for _ in range(4):
+    for _unused in range(4):
         made.request("GET", URL, {}).close()
     assert made.warnings == [f"{HOST}: will be closed on Friday", f"{HOST}: another"]
 
@@ -592,7 +594,7 @@ def test_forms_of_warnings(line, texts, clock, monkeypatch):
 
 def test_warnings_are_bounded(clock, monkeypatch):
     made = transport(Script(*[answer(200, warning=f'299 - "{number}"') for number in range(70)]), monkeypatch)
-    for _ in range(70):
+    for _unused in range(70):
         made.request("GET", URL, {}).close()
     assert len(made.warnings) == our_http.MOST_WARNINGS
 
@@ -658,7 +660,7 @@ def test_what_failures_are_called(failure, kind, words, clock, monkeypatch):
     made = transport(Script(failure), monkeypatch, connect_timeout=3, read_timeout=4, attempts=1)
     with pytest.raises(errors.MigrationError) as caught:
         made.request("GET", URL, {})
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     assert words in str(caught.value)
     assert caught.value.subject in (HOST, "proxy")
     assert caught.value.hint

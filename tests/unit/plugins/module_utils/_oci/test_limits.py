@@ -54,7 +54,7 @@ def rate(clock: Clock, per_second: float) -> Rate:
 
 def test_no_rate_is_no_limit(clock):
     free = rate(clock, 0)
-    for _ in range(1000):
+    for _unused in range(1000):
         free.take(1 << 20)
     assert clock.slept == []
 
@@ -62,7 +62,7 @@ def test_no_rate_is_no_limit(clock):
 def test_requests_are_spread_evenly(clock):
     four = rate(clock, 4)
     moments = []
-    for _ in range(9):
+    for _unused in range(9):
         four.take(1)
         moments.append(clock.now - 1000)
     assert moments == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
@@ -92,7 +92,7 @@ def test_those_who_come_together_queue_up():
     """Each reserves its time before it sleeps: ten who come at one moment leave one second after the other."""
     waits = []
     ten = Rate(10, lambda: 5.0, waits.append)
-    threads = [threading.Thread(target=ten.take, args=(10,)) for _ in range(10)]
+    threads = [threading.Thread(target=ten.take, args=(10,)) for _unused in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -138,7 +138,7 @@ class Worker:
 
 def enter(gate: Gate, count: int) -> list[Worker]:
     """So many workers that are inside."""
-    workers = [Worker(gate) for _ in range(count)]
+    workers = [Worker(gate) for _unused in range(count)]
     for worker in workers:
         assert worker.inside.wait(PATIENCE)
     return workers
@@ -151,7 +151,7 @@ def is_kept_out(worker: Worker) -> bool:
 
 def rounds(gate: Gate, count: int) -> None:
     """So many requests that go well, one after the other."""
-    for _ in range(count):
+    for _unused in range(count):
         gate.acquire()
         gate.release()
 
@@ -175,11 +175,11 @@ def test_there_is_always_one_place(maximum):
 def test_an_overload_halves_the_places():
     gate = Gate(8)
     workers = enter(gate, 8)
-    waiting = [Worker(gate) for _ in range(4)]
+    waiting = [Worker(gate) for _unused in range(4)]
     workers.pop().leave(overloaded=True)
     assert gate.limit == 4
     # 7 are inside, and 4 may be
-    for _ in range(3):
+    for _unused in range(3):
         workers.pop().leave(overloaded=True)
         assert all(is_kept_out(worker) for worker in waiting)
     for worker in workers:
@@ -191,7 +191,7 @@ def test_an_overload_halves_the_places():
 
 def test_one_overload_that_many_workers_see_counts_once(clock):
     gate = Gate(16)
-    for _ in range(5):
+    for _unused in range(5):
         gate.acquire()
         gate.release(overloaded=True)
     assert gate.limit == 8
@@ -211,7 +211,7 @@ def test_the_first_overload_counts_however_young_the_clock_is(clock):
 
 def test_there_is_never_less_than_one_place(clock):
     gate = Gate(4)
-    for _ in range(10):
+    for _unused in range(10):
         gate.acquire()
         gate.release(overloaded=True)
         clock.now += 2
@@ -325,7 +325,7 @@ def test_a_pause_has_a_longest_length(clock):
 def test_after_the_pause_the_rate_holds(clock):
     limited = host(clock, per_second=2)
     limited.pause(1)
-    for _ in range(3):
+    for _unused in range(3):
         limited.wait()
     assert clock.slept == [1, 0.5, 0.5]
 
@@ -372,6 +372,6 @@ def test_retry_after_counts_from_now(clock):
 def test_backoff_doubles_up_to_a_limit_and_spreads():
     for attempt in range(12):
         longest = min(20.0, 0.2 * 2**attempt)
-        drawn = [backoff(attempt) for _ in range(200)]
+        drawn = [backoff(attempt) for _unused in range(200)]
         assert longest / 2 <= min(drawn) <= max(drawn) <= longest
         assert max(drawn) - min(drawn) > longest / 8
