@@ -150,6 +150,7 @@ def carry_out(job: Job) -> Outcome:
             finished = True
         finally:
             _learn(job, ledger)
+            outcome.requests = _requests(job)
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
     outcome.before, outcome.after = _as_lines(outcome)
@@ -266,12 +267,22 @@ def _learn(job: Job, ledger: Ledger) -> None:
 
 
 def _summary(outcome: Outcome) -> dict[str, t.Any]:
-    return {"counts": dict(outcome.counts), "bytes": outcome.bytes, "blobs": outcome.blobs, "repositories": outcome.repositories}
+    return {
+        "counts": dict(outcome.counts),
+        "bytes": outcome.bytes,
+        "blobs": outcome.blobs,
+        "requests": outcome.requests,
+        "repositories": outcome.repositories,
+    }
+
+
+def _requests(job: Job) -> dict[str, int]:
+    return {"source": job.source.requests, "destination": job.destination.requests}
 
 
 def _close(job: Job, outcome: Outcome, started: float) -> Outcome:
     job.destination.close()
-    outcome.requests = {"source": job.source.requests, "destination": job.destination.requests}
+    outcome.requests = _requests(job)
     outcome.seconds = round(time.monotonic() - started, 3)
     return outcome
 

@@ -91,6 +91,8 @@ class BlobReader:
                     failures = 0
                     yield data
                 if self.size < 0 or self.received == self.size:
+                    # others may use the connection while the bytes are still on their way out of here
+                    self.close()
                     return
                 raise ConnectionFailed("the blob broke off.", subject=self._subject, hint="It has been tried again as often as allowed.")
             except ConnectionFailed:

@@ -629,7 +629,8 @@ class RegistryClient:
         size = max(chunk_size, upload.chunk_min_length)
         scopes = (repository_scope(repository, PULL_PUSH),)
         start = 0
-        with self.transport.limits(self.origin).gate.place():
+        # one place to the end: who reads from elsewhere meanwhile must not have to wait here for those who wait there
+        with self.transport.limits(origin_of(upload.location)).gate.place():
             for chunk in _in_pieces(body, size):
                 headers = {
                     "Content-Type": "application/octet-stream",
@@ -644,9 +645,9 @@ class RegistryClient:
                 response.drain()
                 upload = self._session(response, repository) if "Location" in response.headers else upload
                 start += len(chunk)
-        location = _with_query(upload.location, digest=digest)
-        response = self._request("PUT", location, scopes, {"Content-Length": "0"}, b"", attempts=1)
-        self._finish(response, repository, digest)
+            location = _with_query(upload.location, digest=digest)
+            response = self._request("PUT", location, scopes, {"Content-Length": "0"}, b"", attempts=1)
+            self._finish(response, repository, digest)
 
     def _finish(self, response: Response, repository: str, digest: str) -> None:
         if response.status in REDIRECTS:
