@@ -40,7 +40,7 @@ options:
   backup_tag:
     description:
       - Before a tag is overwritten, the manifest that it pointed to gets this tag. C({tag}) and C({digest}) (its first 12 digits) are
-        filled in.
+        filled in, and one of them has to be in it. Where it would be too long, the part of C({tag}) is shortened.
     type: str
   on_error:
     description:
@@ -216,14 +216,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.run
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
     RULES,
     Connections,
-    fail,
     make_module,
     policy_of,
     rules_of,
     state_dir_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
 def main() -> None:
@@ -239,8 +237,7 @@ def main() -> None:
         },
         both_sides=True,
     )
-    connections = Connections(module, module.params["bytes_per_second"])
-    try:
+    with Connections(module, module.params["bytes_per_second"]) as connections:
         source, destination = connections.open("source"), connections.open("destination")
         job = Job(
             source,
@@ -251,11 +248,9 @@ def main() -> None:
             module.params["plan_file"] or "",
         )
         outcome = make_plan(job) if module.check_mode else carry_out(job)
-    except MigrationError as error:
-        fail(module, error)
-    finally:
-        connections.close()
     result = copy_result(outcome, diff=module._diff)
+    if not any(outcome.counts.values()):
+        module.warn("No tag was selected: the rules match nothing at the source.")
     if outcome.failed:
         module.fail_json(**result)
     module.exit_json(**result)

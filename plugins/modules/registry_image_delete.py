@@ -14,7 +14,7 @@ author:
   - registryops.migration contributors (@registryops)
 description:
   - Deletes by tag or by digest. Many registries delete manifests, and with a manifest go all tags that point to it, so tags that were not
-    named are looked at first, and protect their digest.
+    named are looked at first, and protect their digest, and everything that their index lists.
   - The space of blobs is given back by the registry's own garbage collection.
 extends_documentation_fragment:
   - registryops.migration.registries
@@ -38,8 +38,8 @@ options:
     required: true
   shared_digests:
     description:
-      - What is done if other tags, which were not named, would be deleted as well.
-      - V(refuse) fails before anything is deleted, V(delete) deletes them too.
+      - What is done if other tags, which were not named, would be deleted as well, or would lose a part of their index.
+      - V(refuse) fails before anything is deleted, V(delete) deletes all the same.
     type: str
     choices: [refuse, delete]
     default: refuse
@@ -70,7 +70,9 @@ absent:
   elements: str
   sample: []
 taken_along:
-  description: Tags that were not named, and are gone with their digest.
+  description:
+    - Tags that were not named, and are gone with their digest.
+    - Tags that were not named, and have an index that is not whole any more. They are still there.
   returned: success
   type: list
   elements: str
@@ -87,9 +89,8 @@ error:
 """
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import delete
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import SIDES, Connections, fail, make_module
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import SIDES, Connections, make_module
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import delete_result
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
 def main() -> None:
@@ -101,8 +102,7 @@ def main() -> None:
             "shared_digests": {"type": "str", "choices": ["refuse", "delete"], "default": "refuse"},
         }
     )
-    connections = Connections(module)
-    try:
+    with Connections(module) as connections:
         store = connections.open(module.params["side"])
         store.check(writing=not module.check_mode)
         deletion = delete(
@@ -112,10 +112,6 @@ def main() -> None:
             shared_allowed=module.params["shared_digests"] == "delete",
             check_only=module.check_mode,
         )
-    except MigrationError as error:
-        fail(module, error)
-    finally:
-        connections.close()
     module.exit_json(**delete_result(deletion))
 
 

@@ -126,29 +126,24 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.ver
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
     RULES,
     Connections,
-    fail,
     make_module,
     policy_of,
     rules_of,
     state_dir_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import verify_result
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
 def main() -> None:
     module = make_module({**RULES, "mode": {"type": "str", "choices": ["light", "deep"], "default": "light"}}, both_sides=True)
-    connections = Connections(module)
-    try:
+    with Connections(module) as connections:
         source, destination = connections.open("source"), connections.open("destination")
         state_dir = state_dir_of(module.params, source, destination)
         job = Job(source, destination, rules_of(module.params), policy_of(module.params), state_dir)
         verified = verify(job, module.params["mode"])
-    except MigrationError as error:
-        fail(module, error)
-    finally:
-        connections.close()
     result = verify_result(verified)
+    if not verified.checked:
+        module.warn("No tag was selected, so nothing is proved: the rules match nothing at the source.")
     if verified.different:
         module.fail_json(**result)
     module.exit_json(**result)

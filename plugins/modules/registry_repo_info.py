@@ -69,7 +69,7 @@ options:
   output_file:
     description:
       - Write the list to this file as JSON, on the host where the task runs, and return it without tags. For large registries.
-      - The file's folder is made if need be.
+      - The file's folder is made if need be. In check mode nothing is written.
     type: path
   workers:
     description: Threads.
@@ -123,7 +123,7 @@ repositories:
       type: int
       sample: 1
     tags:
-      description: The tags, unless O(output_file) is given.
+      description: The tags, unless they are in O(output_file).
       type: list
       elements: dict
       sample:
@@ -155,7 +155,7 @@ unreadable:
   elements: str
   sample: []
 output_file:
-  description: The file with the whole list, where it was asked for.
+  description: The file with the whole list, where one was written.
   returned: success
   type: str
   sample: /var/lib/migration/inventory.json
@@ -167,12 +167,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.opti
     REPOSITORIES,
     SIDES,
     Connections,
-    fail,
     make_module,
     without_none,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import inventory_result
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
 
 def main() -> None:
@@ -188,8 +186,7 @@ def main() -> None:
             "workers": {"type": "int", "default": 16},
         }
     )
-    connections = Connections(module)
-    try:
+    with Connections(module) as connections:
         store = connections.open(module.params["side"])
         store.check(writing=False)
         inventory = take_inventory(
@@ -199,11 +196,7 @@ def main() -> None:
             module.params["details"],
             module.params["workers"],
         )
-        result = inventory_result(store.name, inventory, module.params["output_file"])
-    except MigrationError as error:
-        fail(module, error)
-    finally:
-        connections.close()
+        result = inventory_result(store.name, inventory, None if module.check_mode else module.params["output_file"])
     module.exit_json(**result)
 
 

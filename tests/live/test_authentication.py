@@ -593,12 +593,11 @@ def test_a_registry_token_that_does_not_do(registry):
 # -- credentials for parts of a registry -------------------------------------------------------------------------------
 
 
-def finder(tmp_path: Path, registry: CountingRegistry, **entries: Credential) -> t.Callable[[str], Credential | None]:
-    """The search in a file of podman's: `entries` by path within the registry, with _ for /; `_` alone is the whole registry."""
+def finder(tmp_path: Path, registry: CountingRegistry, entries: dict[str, Credential]) -> t.Callable[[str], Credential | None]:
+    """The search in a file of podman's: `entries` by path within the registry; the empty one is the whole registry."""
     auths = {}
     for path, credential in entries.items():
-        key = f"{registry.host}/{path.replace('_', '/')}".rstrip("/")
-        auths[key] = {"auth": _basic(credential).removeprefix("Basic ")}
+        auths[f"{registry.host}/{path}".rstrip("/")] = {"auth": _basic(credential).removeprefix("Basic ")}
     file = tmp_path / "auth.json"
     file.write_text(json.dumps({"auths": auths}))
     found = CredentialFinder(authfile=str(file), environment={}, home=str(tmp_path), run_helper=lambda command, text: (1, "", ""))
@@ -608,7 +607,7 @@ def finder(tmp_path: Path, registry: CountingRegistry, **entries: Credential) ->
 @pytest.mark.parametrize("authentication", ["basic", "bearer"])
 def test_credentials_for_parts_of_a_registry(authentication, registry, tmp_path):
     registry.behaviour.authentication = authentication
-    credentials = finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _unused=ALICE)
+    credentials = finder(tmp_path, registry, {"team": Credential("bob", USERS["bob"]), "": ALICE})
     client = connect(registry, credentials)
     client.ping()
     client.expect([NAME, *TEN])
@@ -622,7 +621,7 @@ def test_credentials_for_parts_of_a_registry(authentication, registry, tmp_path)
 @pytest.mark.parametrize("authentication", ["basic", "bearer"])
 def test_credentials_for_one_part_alone(authentication, registry, tmp_path):
     registry.behaviour.authentication = authentication
-    client = connect(registry, finder(tmp_path, registry, team=ALICE))
+    client = connect(registry, finder(tmp_path, registry, {"team": ALICE}))
     client.ping()
     assert client.tags(TEN[0]) == ["1.0"]
     with pytest.raises(MigrationError):
@@ -630,7 +629,7 @@ def test_credentials_for_one_part_alone(authentication, registry, tmp_path):
 
 
 def test_a_mount_shows_the_credential_of_where_it_goes(registry, tmp_path):
-    client = connect(registry, finder(tmp_path, registry, team=Credential("bob", USERS["bob"]), _unused=ALICE))
+    client = connect(registry, finder(tmp_path, registry, {"team": Credential("bob", USERS["bob"]), "": ALICE}))
     client.mount(TEN[0], next(iter(SMALL.repositories[NAME].blobs)), NAME)
     shown = {one.headers.get("authorization") for one in registry.log if one.kind == "token"}
     assert shown == {_basic(Credential("bob", USERS["bob"]))}

@@ -434,11 +434,14 @@ def test_a_plan_that_was_spoilt(copy: Copy, tmp_path: Path) -> None:
         {"source_tag": "", "digest": ""},
     )
     for change in spoilt:
-        row = json.dumps({**json.loads(lines[-1]), **change})
-        plan.write_text("\n".join([*lines[:-1], row, ""]), encoding="utf-8")
-        copy.refused("invalid_option", "plan_file", str(plan), f"line {len(lines)}", plan_file=str(plan))
-    plan.write_text("\n".join(lines)[:-20], encoding="utf-8")
-    copy.refused("invalid_option", "plan_file", str(plan), f"line {len(lines)}", plan_file=str(plan))
+        row = json.dumps({**json.loads(lines[-2]), **change})
+        plan.write_text("\n".join([*lines[:-2], row, lines[-1], ""]), encoding="utf-8")
+        copy.refused("invalid_option", "plan_file", str(plan), f"line {len(lines) - 1}", plan_file=str(plan))
+    plan.write_text("\n".join(lines[:-1])[:-20], encoding="utf-8")
+    copy.refused("invalid_option", "plan_file", str(plan), f"line {len(lines) - 1}", plan_file=str(plan))
+    for kept in (lines[:-1], lines[:-2], [*lines[:-2], lines[-1]]):
+        plan.write_text("\n".join([*kept, ""]), encoding="utf-8")
+        copy.refused("invalid_option", "plan_file", str(plan), "is cut off", plan_file=str(plan))
 
 
 def test_a_plan_for_other_registries(copy: Copy, counting_registry: MakeCountingRegistry, tmp_path: Path) -> None:

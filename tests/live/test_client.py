@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import gzip
 import json
 import re
+import threading
 import time
 import typing as t
 
@@ -1060,6 +1062,41 @@ def test_a_chunk_is_not_sent_twice(registry, client):
     with pytest.raises(ConnectionFailed):
         client.put_blob_in_chunks("new", session, digest_of(DATA), [DATA], 20_000)
     assert registry.count("PATCH") == 1
+
+
+def test_chunks_keep_their_place_to_the_end(registry, monkeypatch):
+    """Who reads the bytes from elsewhere holds a place there, which others, with a place here, may be waiting for."""
+    client = connect(registry, concurrency=1)
+    gate, entered, kept_out = client.transport.limits(client.origin).gate, threading.Event(), []
+    really_request = client._request
+
+    def enter() -> None:
+        with gate.place():
+            entered.set()
+
+    def request(method: str, *arguments: t.Any, **more: t.Any) -> t.Any:
+        if method == "PUT":
+            other.start()
+            kept_out.append(not entered.wait(0.1))
+        return really_request(method, *arguments, **more)
+
+    other = threading.Thread(target=enter, daemon=True)
+    monkeypatch.setattr(client, "_request", request)
+    client.put_blob_in_chunks("new", client.start_upload("new"), digest_of(DATA), [DATA], 20_000)
+    assert kept_out == [True]
+    assert entered.wait(20)
+    other.join(20)
+
+
+def test_a_blob_that_has_been_read_gives_its_place_back(registry):
+    client = connect(registry, concurrency=1)
+    upload(client, NAME, DATA)
+    reader = client.open_blob(NAME, blob(DATA))
+    assert b"".join(reader) == DATA
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(client.head_blob, NAME, digest_of(DATA)).result(20) == len(DATA)
+    reader.close()
+    assert registry.connections() == 1
 
 
 def test_wrong_bytes_are_refused(real):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -21,12 +22,19 @@ from estate.behaviour import Behaviour, Rule
 from estate.push import push
 from runs.engine import Run, open_store, states
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying import blobs as blobs_module, engine as engine_module
+from ansible_collections.registryops.migration.plugins.module_utils._copying import (
+    blobs as blobs_module,
+    engine as engine_module,
+    planning as planning_module,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine, Progress
+from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
+from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AuthenticationFailed,
     InvalidName,
     InvalidOption,
     MigrationError,
@@ -398,6 +406,40 @@ def test_a_password_that_expires_ends_the_run(run: Run) -> None:
     assert writes(run.destination) == 0
 
 
+def refuse_password(registry: CountingRegistry, method: str, path: str) -> None:
+    registry.behaviour.rules.append(Rule(method, path, times=None, status=401, headers={"WWW-Authenticate": 'Basic realm="gone"'}))
+
+
+def test_a_password_that_expires_ends_what_was_begun(run: Run) -> None:
+    """Wherever it happens, it is told once, and not tried again for every tag."""
+    run.source.load(several(30))
+    run.copy()
+    refuse_password(run.destination, "HEAD", "/manifests/")
+    run.destination.reset_log()
+    with pytest.raises(AuthenticationFailed):
+        run.copy(workers=1)
+    assert run.destination.count("HEAD", "manifest") <= 2
+    run.destination.behaviour.rules.clear()
+
+    refuse_password(run.destination, "GET", "/manifests/")
+    run.destination.reset_log()
+    with pytest.raises(AuthenticationFailed):
+        run.verify(mode="deep", workers=1)
+    assert run.destination.count("GET", "manifest") <= 2
+
+    run.destination.wipe()
+    refuse_password(run.source, "GET|HEAD", "/manifests/")
+    run.source.reset_log()
+    with pytest.raises(AuthenticationFailed):
+        run.plan(workers=1)
+    assert run.source.count("GET", "manifest") <= 2
+
+    run.source.reset_log()
+    with contextlib.closing(open_store(run.source)) as store, pytest.raises(AuthenticationFailed):
+        take_inventory(store, RepositorySelection(), TagSelection(), "digests", 1)
+    assert run.source.count("HEAD", "manifest") <= 2
+
+
 def test_one_run_at_a_time_in_a_state_folder(run: Run) -> None:
     run.source.load(several(1))
     ledger = Ledger(str(run.state))
@@ -625,6 +667,35 @@ def test_a_sparse_index_is_completed_when_more_is_wanted(multi: Run) -> None:
     assert multi.destination.snapshot() == multi.source.snapshot()
 
 
+@pytest.mark.parametrize("more", [{}, {"platforms": ["linux/amd64", "linux/arm64"], "index": "sparse"}], ids=["whole", "sparse"])
+def test_a_sparse_index_is_not_taken_for_a_whole_one_without_the_ledger(multi: Run, more: dict[str, t.Any]) -> None:
+    multi.destination.behaviour.sparse = True
+    multi.copy(platforms=["linux/amd64"], index="sparse")
+    other = dataclasses.replace(multi, state=multi.state.with_name("other"))
+    found = other.verify(**more)
+    assert (found.equal, found.different) == (1, 3)
+    assert {one["kind"] for one in found.differences} == {"different"}
+    assert "not all that belongs to it" in found.differences[0]["message"]
+    assert states(other.plan(**more)) == {"copied": 3, "unchanged": 1}
+    assert states(other.copy(**more)) == {"copied": 3, "unchanged": 1}
+    assert other.verify(mode="deep", **more).different == 0
+    check_nothing_left_to_do(other, {"unchanged": 4}, **more)
+
+
+def test_an_index_below_an_index_may_be_sparse(run: Run) -> None:
+    held = images.ImageSet()
+    bundle = held.repository("platform/bundle")
+    server = images.add_multi_platform(bundle, "server", [AMD64, ARM64], [], 2_000)
+    images.add_index(bundle, [server.descriptor(platform=AMD64)], ["1"])
+    run.source.load(held)
+    run.destination.load(held)
+    assert states(run.plan()) == {"unchanged": 1}
+    run.destination.forget_manifest("platform/bundle", json.loads(server.data)["manifests"][1]["digest"])
+    assert states(run.plan()) == {"copied": 1}
+    assert states(run.copy()) == {"copied": 1}
+    assert run.destination.snapshot() == run.source.snapshot()
+
+
 def test_a_registry_that_takes_no_sparse_index(multi: Run) -> None:
     outcome = multi.copy(platforms=["linux/amd64"], index="sparse")
     assert states(outcome) == {"copied": 1, "failed": 3}
@@ -674,6 +745,41 @@ def test_an_index_that_is_nested_without_end(run: Run) -> None:
     assert "nested" in outcome.failures[0]["message"]
 
 
+def nested(run: Run, levels: int) -> None:
+    """The same index of indexes on both sides."""
+    held = images.ImageSet()
+    deep = held.repository("deep/index")
+    inner = images.add_image(deep, "inner", [images.layer("inner", 2_000)])
+    for _unused in range(levels - 1):
+        inner = images.add_index(deep, [inner.descriptor()])
+    images.add_index(deep, [inner.descriptor()], ["1"])
+    run.source.load(held)
+    run.destination.load(held)
+
+
+@pytest.mark.parametrize(("levels", "different"), [(planning_module.MOST_NESTING, 0), (planning_module.MOST_NESTING + 1, 1)])
+@pytest.mark.parametrize("known", [True, False])
+def test_nesting_is_bounded_wherever_it_is_followed(run: Run, levels: int, different: int, known: bool) -> None:
+    nested(run, levels)
+    if known:
+        digest = tags(run.source)["deep/index", "1"]
+        source, destination = open_store(run.source), open_store(run.destination)
+        ledger = Ledger(str(run.state))
+        try:
+            ledger.start(source.name, destination.name)
+            ledger.record([TagRow("deep/index", "1", "deep/index", "1", "copy", "copied", digest, digest, images.OCI_INDEX)])
+        finally:
+            for opened in (source, destination, ledger):
+                opened.close()
+    found = run.verify(mode="deep")
+    assert found.different == different
+    assert {one["kind"] for one in found.differences} <= {"invalid_manifest"}
+    run.destination.wipe()
+    measured = run.plan()
+    assert states(measured) == {"copied": 1}
+    assert ("1 manifests could not be read" in measured.after) == bool(different)
+
+
 # -- referrers -----------------------------------------------------------------------------------------------------------------
 
 
@@ -705,8 +811,7 @@ def test_referrers_go_with_their_image(signed: Run) -> None:
     assert signed.destination.snapshot() == signed.source.snapshot()
     before = signed.destination.snapshot()
     signed.destination.reset_log()
-    # who signed one of an index's platforms is only asked where the ledger cannot vouch for it
-    assert states(signed.copy()) == {"unchanged": 3 + 2}
+    assert states(signed.copy()) == {"unchanged": 3 + 3}
     assert states(dataclasses.replace(signed, state=signed.state.with_name("another")).copy()) == {"unchanged": 3 + 3}
     assert writes(signed.destination) == 0
     assert signed.destination.snapshot() == before
@@ -725,6 +830,21 @@ def test_referrers_that_came_later(signed: Run) -> None:
     assert signed.verify().different == 1
     outcome = signed.copy()
     assert outcome.counts["copied"] == 1
+    assert signed.destination.snapshot() == signed.source.snapshot()
+    assert signed.verify().different == 0
+
+
+def test_a_platform_that_is_signed_later(signed: Run) -> None:
+    signed.destination.behaviour.referrers = True
+    signed.copy()
+    held = images.ImageSet()
+    app = held.repository("team/app")
+    index = json.loads(signed.source.manifest("team/app", "1").data)
+    child = signed.source.manifest("team/app", index["manifests"][0]["digest"])
+    images.add_referrer(app, child, "application/vnd.example.signature", b"amd64, at last", fallback=False)
+    signed.source.load(held)
+    assert signed.verify().different == 1
+    assert states(signed.copy()) == {"copied": 1, "unchanged": 3 + 3}
     assert signed.destination.snapshot() == signed.source.snapshot()
     assert signed.verify().different == 0
 
@@ -888,6 +1008,32 @@ def test_foreign_layers_are_copied_where_that_is_wanted(run: Run) -> None:
     assert outcome.failures[0]["kind"] == "blob_unknown"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_foreign_layers_that_are_wanted_later(run: Run, known: bool) -> None:
+    held = images.foreign_set()
+    foreign = images.foreign_layer("windows-base", 50_000)
+    held.repositories["windows/service"].blobs[foreign.digest] = foreign.data
+    run.source.load(held)
+    run.copy()
+    later = run if known else dataclasses.replace(run, state=run.state.with_name("later"))
+    assert states(later.plan(foreign_layers="copy")) == {"copied": 1}
+    assert later.verify(foreign_layers="copy").different == 1
+    outcome = later.copy(foreign_layers="copy")
+    assert states(outcome) == {"copied": 1}
+    # without the ledger, one small blob shows anew whether one request does
+    assert outcome.bytes >= len(foreign.data)
+    assert outcome.blobs["uploaded"] == (1 if known else 2)
+    assert run.destination.blob("windows/service", foreign.digest) == foreign.data
+    assert later.verify(mode="deep", foreign_layers="copy").different == 0
+    check_nothing_left_to_do(later, {"unchanged": 1}, foreign_layers="copy")
+    check_nothing_left_to_do(later, {"unchanged": 1})
+    # with the ledger, what is there is not looked for again
+    later.copy(foreign_layers="copy")
+    later.source.reset_log()
+    assert states(later.copy(foreign_layers="copy")) == {"unchanged": 1}
+    assert later.source.count("GET", "manifest") == 0
+
+
 def test_schema_1_is_copied_as_it_is(registries: RegistryFactory, tmp_path: Path) -> None:
     source, destination = (registries.start(name, schema1=True) for name in ("source", "destination"))
     held = images.schema1_set()
@@ -971,6 +1117,76 @@ def test_tags_are_selected(run: Run, selection: dict[str, t.Any], selected: set[
     assert states(run.copy(rule)) == {"copied": len(selected)}
     assert set(run.destination.snapshot()["team/app"].tags) == selected
     check_nothing_left_to_do(run, {"unchanged": len(selected)}, rule)
+
+
+@pytest.mark.parametrize(
+    ("selection", "selected"),
+    [
+        ({"since": "2025-06-30"}, {"2.0.0", "nightly"}),
+        ({"newest": 2, "newest_by": "date"}, {"2.0.0", "nightly"}),
+    ],
+    ids=["since", "newest"],
+)
+def test_a_tag_without_a_manifest_is_the_only_one_that_dates_fail_for(run: Run, selection: dict[str, t.Any], selected: set[str]) -> None:
+    held = images.ImageSet()
+    for tag, created in DATES.items():
+        dated(held.repository("team/app"), f"{created}T00:00:00Z", tag)
+    run.source.load(held)
+    run.source.forget_manifest("team/app", held.tags()["team/app", "1.1.0"])
+    outcome = run.copy({"tags": selection})
+    assert states(outcome) == {"copied": len(selected), "failed": 1}
+    assert [(one["tag"], one["kind"]) for one in outcome.failures] == [("1.1.0", "manifest_unknown")]
+    assert set(run.destination.snapshot()["team/app"].tags) == selected
+
+
+def test_a_password_that_is_refused_for_dates_ends_the_run(run: Run) -> None:
+    run.source.load(several(1))
+    refuse_password(run.source, "GET", "/manifests/")
+    with pytest.raises(AuthenticationFailed):
+        run.copy({"tags": {"since": "2025-06-30"}})
+
+
+FLAT = {"mapping": {"flatten": -1}}
+
+
+def lists(registry: CountingRegistry) -> collections.Counter[str]:
+    return collections.Counter(one.path for one in registry.log if one.path.partition("?")[0].endswith("/tags/list"))
+
+
+def test_a_forbidden_repository_does_not_end_a_run_that_shares_its_destination(run: Run) -> None:
+    for repository, tag in (("a/app", "1"), ("b/app", "2"), ("c/app", "3")):
+        run.source.load(one_image(repository, tag))
+    run.source.behaviour.rules.append(Rule("GET", "/v2/b/app/tags/list", times=None, status=403))
+    outcome = run.copy(FLAT)
+    assert states(outcome) == {"copied": 2, "failed": 1}
+    assert [(one["repository"], one["kind"]) for one in outcome.failures] == [("b/app", "access_denied")]
+    assert set(run.destination.snapshot()["app"].tags) == {"1", "3"}
+    # looking for collisions costs no second list of what can be listed
+    assert {path.partition("?")[0]: count for path, count in lists(run.source).items()} == {
+        "/v2/a/app/tags/list": 1,
+        "/v2/b/app/tags/list": 2,
+        "/v2/c/app/tags/list": 1,
+    }
+
+
+def test_tags_that_are_many_are_listed_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning_module, "_KEPT_TAGS", 1)
+    run.source.load(one_image("a/app", "1"))
+    run.source.load(one_image("b/app", "2", "3"))
+    assert states(run.copy(FLAT)) == {"copied": 3}
+    assert sorted(lists(run.source).values()) == [1, 2]
+
+
+def test_a_worker_looks_for_tags_that_differ_in_case_in_its_own_share_only(run: Run) -> None:
+    folding = dataclasses.replace(run, provider="gitea")
+    run.source.load(several(3))
+    images_of_one = one_image("team/app0", "Latest", "latest")
+    run.source.load(images_of_one)
+    run.source.reset_log()
+    assert states(folding.copy(only=frozenset(["team/app1"]))) == {"copied": 1}
+    assert {path.partition("?")[0] for path in lists(run.source)} == {"/v2/team/app1/tags/list"}
+    with pytest.raises(NameCollision):
+        folding.copy(only=frozenset(["team/app0"]))
 
 
 @pytest.mark.parametrize(
@@ -1073,8 +1289,9 @@ def planned(run: Run, tmp_path: Path) -> tuple[Run, Path]:
 
 def test_a_plan_is_rows_in_a_file(planned: tuple[Run, Path]) -> None:
     run, path = planned
-    header, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    header, *rows, end = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert (header["source"], header["destination"]) == (run.source.host, run.destination.host)
+    assert end == {"rows": len(rows)}
     found = {row["repository"]: row for row in rows}
     assert {name: row["action"] for name, row in found.items()} == {"team/same": "unchanged", "team/new": "copy", "team/old": "update"}
     here, there = run.source.snapshot(), run.destination.snapshot()

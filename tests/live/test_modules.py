@@ -335,6 +335,17 @@ def test_info_in_a_file(demo_registry: Registry, tmp_path: Path) -> None:
     assert result["tag_count"] == len(found)
 
 
+def test_info_in_check_mode_writes_no_file(demo_registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "lists" / "inventory.json"
+    options = {"source": endpoint(demo_registry), "output_file": str(path)}
+    result = run_module("registry_repo_info", options, check=True).result
+    assert not path.parent.exists()
+    assert result["output_file"] == ""
+    assert {row["name"]: {tag["name"] for tag in row["tags"]} for row in result["repositories"]} == {
+        name: set(held.tags) for name, held in images.demo_set().repositories.items()
+    }
+
+
 def test_info_of_a_registry_that_is_partly_broken(source: CountingRegistry) -> None:
     source.load(broken(1))
     source.forget_manifest("small/image", source.snapshot()["small/image"].tags["one"])
@@ -395,7 +406,8 @@ def test_delete_protects_tags_that_were_not_named(deletable: Registry) -> None:
         run = delete(deletable, "three", "one", check=check)
         assert run.result["failed"]
         assert run.error["kind"] == "digest_shared"
-        assert "two" in run.error["message"]
+        assert "with two, which" in run.error["message"]
+        assert "is part of the index of tag index" in run.error["message"]
         assert "shared_digests" in run.error["hint"]
         # three could have been deleted, but then it would be half of what was asked for
         assert tags_of(deletable) == before
@@ -408,17 +420,74 @@ def test_delete_takes_tags_along_where_that_is_allowed(deletable: Registry) -> N
     for check in (True, False):
         result = delete(deletable, "one", check=check, shared_digests="delete").result
         assert result["changed"]
-        assert (result["deleted"], result["taken_along"]) == (["one"], ["two"])
+        assert (result["deleted"], result["taken_along"]) == (["one"], ["two", "index"])
+        assert result["diff"] == {"before": "index\none\ntwo\n", "after": "index (its index is not whole any more)\n"}
     assert names_left(deletable) == {"three", "index"}
 
 
 def test_delete_of_all_tags_of_a_digest(deletable: Registry) -> None:
     digest = tags_of(deletable)["small/image", "one"]
-    result = delete(deletable, "two", digest, "one").result
+    result = delete(deletable, "two", digest, "one", "index").result
     assert result["changed"]
-    assert sorted(result["deleted"]) == sorted(["one", "two", digest])
+    assert sorted(result["deleted"]) == sorted(["one", "two", "index", digest])
     assert result["taken_along"] == []
-    assert names_left(deletable) == {"three", "index"}
+    assert names_left(deletable) == {"three"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_delete_protects_what_an_index_lists(counting_registry: MakeCountingRegistry, nested: bool) -> None:
+    """1-amd64 is a child of 1, by its tag or its digest; other is of no index."""
+    registry, held = counting_registry(Behaviour()), images.ImageSet()
+    repository = held.repository("small/image")
+    child = images.add_image(repository, "child", [images.layer("child", 1_000)], ["1-amd64"])
+    images.add_image(repository, "other", [images.layer("other", 1_000)], ["other"])
+    index = images.add_index(repository, [child.descriptor()], [] if nested else ["1"])
+    if nested:
+        images.add_index(repository, [index.descriptor()], ["1"])
+    registry.load(held)
+    before = registry.snapshot()
+    options = {"repository": "small/image", "destination": endpoint(registry)}
+    digest = repository.tags["1-amd64"]
+    for reference in ("1-amd64", digest):
+        for check in (True, False):
+            run = run_module("registry_image_delete", {**options, "references": [reference]}, check=check)
+            assert run.error["kind"] == "digest_shared"
+            assert "is part of the index of tag 1" in run.error["message"]
+    assert registry.snapshot() == before
+    # images are looked at, and not read
+    reads = [one.path.rpartition("/")[2] for one in registry.log if one.method == "GET" and one.kind == "manifest"]
+    assert not {"1-amd64", "other", digest, repository.tags["other"]} & set(reads)
+
+    assert run_module("registry_image_delete", {**options, "references": ["other"]}).result["deleted"] == ["other"]
+    result = run_module("registry_image_delete", {**options, "references": ["1-amd64", "1"]}).result
+    assert (result["deleted"], result["taken_along"]) == (["1-amd64", "1"], [])
+    assert registry.snapshot()["small/image"].tags == {}
+
+
+def test_delete_from_a_folder(source: CountingRegistry, tmp_path: Path) -> None:
+    """A folder removes just the tag; a digest stands for its tags, and is not there when it has none, though its blob is."""
+    folder = tmp_path / "layout"
+    run_module("registry_image_copy", both(source, folder, tmp_path))
+    options = {"repository": "small/image", "destination": endpoint(folder)}
+    digest = images.small_set().repositories["small/image"].tags["one"]
+
+    def delete_there(reference: str, check: bool = False) -> ModuleRun:
+        return run_module("registry_image_delete", {**options, "references": [reference]}, check=check)
+
+    for check in (True, False):
+        result = delete_there("one", check).result
+        assert (result["deleted"], result["taken_along"]) == (["one"], [])
+    for check in (True, False):
+        assert "with two, which" in delete_there(digest, check).error["message"]
+    assert delete_there("two").result["deleted"] == ["two"]
+    for check in (True, False):
+        result = delete_there(digest, check).result
+        assert not result["changed"]
+        assert (result["deleted"], result["absent"]) == ([], [digest])
+    result = run_module("registry_repo_info", {"source": endpoint(folder)}).result
+    assert [tag["name"] for row in result["repositories"] for tag in row["tags"]] == ["index"]
+    result = delete_there(images.small_set().repositories["small/image"].tags["index"]).error
+    assert "with index, which" in result["message"]
 
 
 def test_delete_in_a_repository_that_is_not_there(deletable: Registry) -> None:

@@ -43,6 +43,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ServerFailed,
     StateError,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES
 from ansible_collections.registryops.migration.plugins.module_utils._stores import oci_layout, registry as registry_store
@@ -330,7 +331,7 @@ def test_a_registry_without_mounts_is_not_asked_for_ever(registry):
     for number in range(6):
         receive(store, Bytes(noise(f"blob {number}", 100_000)), holder="from")
     assert sum("from=from" in one.path for one in registry.log) == 3
-    assert store.features()["mount"] is False
+    assert store.client.features.mount is False
 
 
 def test_a_registry_that_has_granted_one_mount_is_asked_again(registry):
@@ -341,7 +342,17 @@ def test_a_registry_that_has_granted_one_mount_is_asked_again(registry):
     for number in range(6):
         receive(store, Bytes(noise(f"blob {number}", 100_000)), holder="from")
     assert sum("from=from" in one.path for one in registry.log if one.kind == "mount") == 8
-    assert store.features()["mount"] is True
+    assert store.client.features.mount is True
+
+
+def test_where_a_blob_was_in_an_earlier_run_says_nothing_of_the_registry(registry):
+    """It may have been deleted meanwhile: mounts from where this run has put blobs are still asked for."""
+    store = taught(registry)
+    for number in range(6):
+        receive(store, Bytes(noise(f"blob {number}", 100_000)), holder="gone", remembered=True)
+    assert sum("from=gone" in one.path for one in registry.log) == 6
+    receive(store, Bytes(MIDDLE), "from")
+    assert receive(store, Bytes(MIDDLE), holder="from") == Received("mounted")
 
 
 def test_harbor_is_asked_whether_a_mounted_blob_is_really_there(registry):
@@ -609,6 +620,29 @@ def test_nobody_waits_for_ever_while_both_sides_are_overloaded(origin, registry)
     source, destination = store_of(origin, attempts=20), taught(registry, attempts=20)
     in_threads(8, lambda number: transfer(source, destination, LARGE, f"app{number}"))
     assert all(holds(registry, LARGE, f"app{number}") for number in range(8))
+
+
+class Counted(Rate):
+    """No limit, but it counts."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.taken = 0.0
+
+    def take(self, units: float) -> None:
+        self.taken += units
+
+
+@pytest.mark.parametrize("data", [TINY, LARGE])
+def test_bytes_are_paid_for_once_wherever_they_come_from(data, origin, registry):
+    """The cap is the run's: reading from a registry costs, sending that on does not; from a folder, sending does."""
+    cap = Counted()
+    source = RegistryStore(connect(origin, bandwidth=cap), GENERIC)
+    destination = RegistryStore(connect(registry, bandwidth=cap), GENERIC)
+    assert transfer(source, destination, data).how == "uploaded"
+    assert cap.taken == len(data)
+    assert receive(destination, Bytes(data), "from/elsewhere").how == "uploaded"
+    assert cap.taken == 2 * len(data)
 
 
 # -- the rest of the interface -----------------------------------------------------------------------------------------

@@ -55,16 +55,22 @@ class Totals:
     present: int = 0
 
 
+class Holders(collections.OrderedDict[str, str]):
+    """{digest: a repository of the destination that has got the blob in this run}, the last ones at the end."""
+
+
 class BlobPlan:
     """Decides, for each need of a blob, between waiting, mounting and moving. All its state is guarded by the engine's lock."""
 
-    def __init__(self, source: Store, destination: Store, ledger: Ledger, scheduler: Scheduler, lock: threading.RLock) -> None:
+    def __init__(
+        self, source: Store, destination: Store, ledger: Ledger, scheduler: Scheduler, lock: threading.RLock, holders: Holders
+    ) -> None:
         self._source = source
         self._destination = destination
         self._ledger = ledger
         self._scheduler = scheduler
         self._lock = lock
-        self._holders: collections.OrderedDict[str, str] = collections.OrderedDict()
+        self._holders = holders
         self._moving: dict[str, collections.deque[Need]] = {}
         self._teacher: Need | None = None
         self._taught = False
@@ -113,12 +119,15 @@ class BlobPlan:
                 need.descriptor,
                 lambda: open_source(self._source, need),
                 holder=known if known != need.repository else "",
+                remembered=not holder,
                 fresh=need.fresh,
             )
         except MigrationError as error:
             self._settle(need, holder, error)
         else:
             self._count(received)
+            if received.how == "uploaded" and known and not holder:
+                self._ledger.moved(digest, need.repository)
             self._settle(need, holder, None)
 
     def _count(self, received: Received) -> None:

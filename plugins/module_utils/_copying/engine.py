@@ -18,10 +18,15 @@ import functools
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Need, open_source
+from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Holders, Need, open_source
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import chosen_children, fallback_index, wanted_form
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
+    check_nesting,
+    chosen_children,
+    fallback_index,
+    wanted_form,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
@@ -41,8 +46,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 #: tags that are under way at the same time, and the bytes of their manifests: what bounds the engine's memory
 OPEN_TAGS = 1000
 OPEN_BYTES = 32 << 20
-#: an index inside an index inside ... is hostile long before this
-MOST_NESTING = 16
 _PUT, _FETCH_CHILD, _FETCH = (0, 0), (2, 0), (2, 1)
 
 Done = t.Callable[[t.Optional[MigrationError]], None]
@@ -105,7 +108,16 @@ class Progress(t.Protocol):
 class Engine:
     """Carries out plans from one store to another."""
 
-    def __init__(self, source: Store, destination: Store, policy: Policy, ledger: Ledger, progress: Progress, pinned: bool = False) -> None:
+    def __init__(
+        self,
+        source: Store,
+        destination: Store,
+        policy: Policy,
+        ledger: Ledger,
+        progress: Progress,
+        pinned: bool = False,
+        holders: Holders | None = None,
+    ) -> None:
         self._source = source
         self._destination = destination
         self._policy = policy
@@ -117,7 +129,7 @@ class Engine:
         self._open_tags = 0
         self._open_bytes = 0
         self._scheduler = Scheduler(policy.workers)
-        self._blobs = BlobPlan(source, destination, ledger, self._scheduler, self._lock)
+        self._blobs = BlobPlan(source, destination, ledger, self._scheduler, self._lock, Holders() if holders is None else holders)
         self._repositories: dict[str, _Repository] = {}
         self._subject_locks: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self._reading: _Repository | None = None
@@ -295,8 +307,7 @@ class Engine:
 
     def _fetch_child(self, job: _Job, child: Descriptor, content: _Content, depth: int) -> None:
         try:
-            if depth > MOST_NESTING:
-                raise MigrationError("its indexes are nested too deep.", subject=child.digest, hint="Leave it out.")
+            check_nesting(depth, child.digest)
             manifest = self._source.manifest(job.row.source_repository, child.digest)
         except MigrationError as error:
             self._settle(content, error)
@@ -389,13 +400,16 @@ class Engine:
                     hint="Many registries take none any more: leave it out, or push the image again with a newer client.",
                 ) from error
             raise
-        is_referrer = manifest.subject is not None and not row.tag and manifest is job.manifest
-        if is_referrer and manifest.subject is not None and not answer.subject_kept and self._policy.referrers:
-            # the registry does not keep track of referrers: then the client has to (distribution-spec "Referrers Tag Schema")
+        subject = manifest.subject
+        if subject is None or answer.subject_kept or not self._policy.referrers:
+            return
+        if self._source.referrers(row.source_repository, subject.digest) is not None:
+            # the source keeps track of referrers, the destination does not: then the client has to (distribution-spec "Referrers
+            # Tag Schema"); where the source has fall-back tags, they are copied as they are
             with self._lock:
-                subject_lock = self._subject_locks[f"{row.repository}@{manifest.subject.digest}"]
+                subject_lock = self._subject_locks[f"{row.repository}@{subject.digest}"]
             with subject_lock:
-                existing = fallback_index(self._destination, row.repository, manifest.subject.digest)
+                existing = fallback_index(self._destination, row.repository, subject.digest)
                 add_to_fallback(self._destination, row.repository, manifest, existing)
 
     def _repair(self, job: _Job, manifest: Manifest, named: set[str]) -> None:
@@ -440,7 +454,14 @@ class Engine:
 
     def _start_referrer(self, job: _Job, referrer: Descriptor, subject: str) -> None:
         row = dataclasses.replace(
-            job.row, source_tag="", tag="", digest=referrer.digest, existing="", media_type=referrer.media_type, note=f"refers to {subject}"
+            job.row,
+            action="copy",
+            source_tag="",
+            tag="",
+            digest=referrer.digest,
+            existing="",
+            media_type=referrer.media_type,
+            note=f"refers to {subject}",
         )
         with self._lock:
             known = referrer.digest in job.repository.roots or referrer.digest in job.repository.children

@@ -21,11 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     select_repositories,
     select_tags,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
-    AuthenticationFailed,
-    InvalidReference,
-    MigrationError,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, InvalidReference, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
@@ -66,7 +62,7 @@ class _Reader:
         """List a repository's tags, and have each looked at if more than its name is wanted."""
         try:
             names = [check_tag(tag) for tag in self._store.tags(repository)]
-        except AuthenticationFailed:
+        except ENDS_A_RUN:
             raise
         except MigrationError as error:
             self.fail(repository, "", error)
@@ -89,6 +85,8 @@ class _Reader:
             manifest = self._store.manifest(repository, tag["name"])
             size, platforms = self._contents(repository, manifest)
             tag.update(digest=manifest.digest, media_type=manifest.media_type, size=size, platforms=platforms)
+        except ENDS_A_RUN:
+            raise
         except MigrationError as error:
             self.fail(repository, tag["name"], error)
 

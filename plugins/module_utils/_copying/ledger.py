@@ -26,6 +26,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 SCHEMA = 1
 LEDGER_FILE = "ledger.sqlite3"
 _LOCK_FILE = "lock"
+#: seconds for which it is believed that a host cannot do something
+BELIEVED = 24 * 3600.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -45,7 +47,7 @@ CREATE TABLE IF NOT EXISTS blobs (
     destination TEXT NOT NULL, digest TEXT NOT NULL, repository TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (destination, digest)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, features TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, features TEXT NOT NULL, learned REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verifications (
     id INTEGER PRIMARY KEY, finished REAL NOT NULL, source TEXT NOT NULL, destination TEXT NOT NULL, mode TEXT NOT NULL,
     checked INTEGER NOT NULL, equal INTEGER NOT NULL, summary TEXT NOT NULL
@@ -256,6 +258,13 @@ class Ledger:
         rows = self._query("SELECT repository FROM blobs WHERE destination = ? AND digest = ?", (self._destination, digest))
         return str(rows[0][0]) if rows else ""
 
+    def moved(self, digest: str, repository: str) -> None:
+        """The holder that was known no longer has the blob; another repository has."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE blobs SET repository = ? WHERE destination = ? AND digest = ?", (repository, self._destination, digest)
+            )
+
     def copied(self, repository: str, tag: str) -> Copied | None:
         """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
         rows = self._query(
@@ -276,21 +285,37 @@ class Ledger:
                 [(self._destination, repository, tag) for repository, tag in tags],
             )
 
-    def features(self, host: str) -> dict[str, t.Any]:
-        """What earlier runs have learnt about a host."""
-        rows = self._query("SELECT features FROM hosts WHERE host = ?", (host,))
+    def features(self, host: str, doubting: bool = False) -> dict[str, t.Any]:
+        """What earlier runs have learnt about a host.
+
+        That it cannot do something is believed for a day, since registries get updates; not at all by one who is `doubting`.
+        """
+        known, learned = self._features(host)
+        if doubting or time.time() - learned > BELIEVED:
+            return {name: value for name, value in known.items() if value is not False}
+        return known
+
+    def _features(self, host: str) -> tuple[dict[str, t.Any], float]:
+        rows = self._query("SELECT features, learned FROM hosts WHERE host = ?", (host,))
         if not rows:
-            return {}
+            return {}, 0.0
         try:
             known = json.loads(rows[0][0])
         except ValueError:
-            return {}
-        return known if isinstance(known, dict) else {}
+            return {}, 0.0
+        return (known if isinstance(known, dict) else {}), float(rows[0][1])
 
     def learn(self, host: str, features: t.Mapping[str, t.Any]) -> None:
-        """Remember what a host can do."""
+        """Remember what a host can do, beside what is known already, which does not become younger by being repeated."""
+        known, learned = self._features(host)
+        now = time.time()
+        features = {**self.features(host), **features}
+        repeated = _negatives(known) == _negatives(features) and now - learned <= BELIEVED
         with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO hosts (host, features) VALUES (?, ?)", (host, json.dumps(features)))
+            database.execute(
+                "INSERT OR REPLACE INTO hosts (host, features, learned) VALUES (?, ?, ?)",
+                (host, json.dumps(features), learned if repeated else now),
+            )
 
     def verified(self, source: str, destination: str, mode: str, checked: int, equal: int, summary: t.Mapping[str, t.Any]) -> None:
         """Write down what a verification found."""
@@ -306,3 +331,7 @@ class Ledger:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
         self._lock_file.close()
+
+
+def _negatives(features: t.Mapping[str, t.Any]) -> set[str]:
+    return {name for name, value in features.items() if value is False}

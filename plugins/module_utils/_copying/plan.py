@@ -5,15 +5,19 @@
 # Private to this collection: no promise of stability for other code.
 """A plan: one row for each tag (or untagged manifest) and what is to be done with it; on disk, a line of JSON each.
 
-A plan of a hundred thousand tags is read and written row by row and never held whole.
+A plan of a hundred thousand tags is read and written row by row and never held whole. Its last line says how many rows it has, so
+that one that was cut off is not taken for a whole one.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
+import os
 import threading
+import types
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
@@ -27,6 +31,8 @@ KIND = "registryops.migration/plan"
 Action = t.Literal["copy", "update", "unchanged", "keep", "conflict"]
 ACTIONS: tuple[Action, ...] = ("copy", "update", "unchanged", "keep", "conflict")
 MOVING = frozenset({"copy", "update"})
+#: how the last line begins; no row does
+_END = '{"rows"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +83,23 @@ def make_row(
 
 
 class PlanWriter:
-    """Writes rows as they come, from many threads, and counts them."""
+    """Writes rows as they come, from many threads, and counts them.
+
+    The plan has its name from `close` on. As a context manager, it is closed when all went well, and else leaves no trace: a plan that
+    was there before stays.
+    """
 
     def __init__(self, path: str, source: str, destination: str) -> None:
         self.path = path
         self.counts: collections.Counter[str] = collections.Counter()
         self.by_repository: dict[str, collections.Counter[str]] = {}
         self._lock = threading.Lock()
+        # what a link points to is replaced, not the link; a device or pipe is written to as it is
+        self._target = os.path.realpath(path)
+        special = os.path.exists(self._target) and not os.path.isfile(self._target)
+        self._temporary = "" if special else f"{self._target}.{os.getpid()}.part"
         try:
-            self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed by close()
+            self._file = open(self._temporary or path, "w", encoding="utf-8")  # noqa: SIM115 - closed by close() or discard()
         except OSError as error:
             raise StateError(
                 f"the plan cannot be written: {error.strerror}.", subject=path, hint="Choose a path that is writable."
@@ -109,20 +123,61 @@ class PlanWriter:
             raise StateError(f"the plan cannot be written: {error.strerror}.", subject=self.path, hint="Look at free space.") from error
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the plan, and let it take its place."""
         try:
+            self._write([json.dumps({"rows": sum(self.counts.values())})])
             self._file.close()
+            if self._temporary:
+                os.replace(self._temporary, self._target)
         except OSError as error:
+            self.discard()
             raise StateError(f"the plan cannot be written: {error.strerror}.", subject=self.path, hint="Look at free space.") from error
+        except StateError:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Give up: what was written is removed."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+
+    def __enter__(self) -> PlanWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
 
 
 def read_plan(path: str, source: str, destination: str) -> t.Iterator[PlanRow]:
-    """The rows of a plan, one at a time. Raises InvalidOption if it is no plan, or one for other stores."""
+    """The rows of a plan, one at a time. Raises InvalidOption if it is no plan, or one for other stores, or, after its last row, if
+    that was not the last one that was written.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             _check_header(path, file.readline(), source, destination)
+            rows, ended = 0, False
             for number, line in enumerate(file, 2):
-                yield _read_row(path, number, line)
+                if line.startswith(_END) and not ended:
+                    ended = line.strip() == json.dumps({"rows": rows})
+                    if not ended:
+                        break
+                else:
+                    yield _read_row(path, number, line)
+                    rows += 1
+            if not ended:
+                raise InvalidOption(
+                    f"is cut off: it has {rows} rows, and does not end with a line that says so.",
+                    subject=f"plan_file {path}",
+                    hint="Make the plan anew, and let that run end.",
+                )
+    except UnicodeDecodeError as error:
+        raise InvalidOption("is no plan: it is not UTF-8.", subject=f"plan_file {path}", hint="Make the plan anew.") from error
     except OSError as error:
         raise InvalidOption(
             f"cannot be read: {error.strerror}.", subject=f"plan_file {path}", hint="Give the path of a plan on the worker."
@@ -133,13 +188,14 @@ def _check_header(path: str, line: str, source: str, destination: str) -> None:
     try:
         header = json.loads(line)
         known = header["kind"] == KIND and header["schema"] == SCHEMA
-    except (ValueError, KeyError, TypeError):
+        stores = (header["source"], header["destination"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         known = False
     if not known:
         raise InvalidOption("is no plan of this version.", subject=f"plan_file {path}", hint="Make it anew with check mode and plan_file.")
-    if (header["source"], header["destination"]) != (source, destination):
+    if stores != (source, destination):
         raise InvalidOption(
-            f"is a plan from {header['source']} to {header['destination']}, not from {source} to {destination}.",
+            f"is a plan from {stores[0]} to {stores[1]}, not from {source} to {destination}.",
             subject=f"plan_file {path}",
             hint="Use the connections that the plan was made with.",
         )
@@ -156,7 +212,7 @@ def _read_row(path: str, number: int, line: str) -> PlanRow:
                 check_tag(tag)
         if row.action not in ACTIONS or (row.digest and not is_digest(row.digest)) or not row.source_reference:
             raise ValueError("an action, digest or tag is wrong")
-    except (ValueError, TypeError, AttributeError, MigrationError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, MigrationError) as error:
         raise InvalidOption(
             f"line {number} is no row of a plan ({error}).", subject=f"plan_file {path}", hint="Make the plan anew."
         ) from error

@@ -5,7 +5,8 @@
 # Private to this collection: no promise of stability for other code.
 """From rules to a plan: lists both sides, finds out what differs, and finds collisions before a byte moves.
 
-Requests (per tag): a tag that the destination's list does not have needs none; any other one HEAD on each side.
+Requests (per tag): a tag that the destination's list does not have needs none; any other one HEAD on each side. An index of which
+the ledger knows nothing costs one for each child as well, and where the source has the API for referrers, so does every index.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
-    AuthenticationFailed,
+    ENDS_A_RUN,
+    InvalidManifest,
     InvalidName,
     InvalidOption,
     InvalidReference,
     ManifestUnknown,
     MigrationError,
     RepositoryUnknown,
-    StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     Descriptor,
@@ -58,8 +59,17 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 CHUNK = 10
 #: rows of a plan that wait for a thread at the most, so that a long plan is never held whole
 WAITING = 1000
+#: an index inside an index inside ... is hostile long before this
+MOST_NESTING = 16
+#: tags of one repository whose dates are read at the same time, beside the repositories that are
+_DATING = 4
+#: tags that are kept from looking for collisions until their repository is planned; what is beyond is listed again
+_KEPT_TAGS = 200_000
 _LIST, _RESOLVE = (1, 0), (0, 0)
 _CONFIG_LIMIT = 8 << 20
+
+#: reads the manifest of the tag in question
+_Read = t.Callable[[], Manifest]
 
 
 @dataclasses.dataclass
@@ -80,6 +90,15 @@ class Failure:
     error: MigrationError
 
 
+@dataclasses.dataclass(frozen=True)
+class _Tags:
+    """The tags of a target's source: all that can be, those that cannot, and those that are selected."""
+
+    all: list[str]
+    refused: list[InvalidReference]
+    selected: list[str]
+
+
 @dataclasses.dataclass
 class _Listing:
     """One target while it is being planned."""
@@ -97,10 +116,7 @@ class _Listing:
 
 
 class Planner:
-    """Makes the plan of one run.
-
-    `thorough`: look for referrers of an index's children also where an earlier run has copied them, at a request for each child.
-    """
+    """Makes the plan of one run."""
 
     def __init__(
         self,
@@ -109,16 +125,16 @@ class Planner:
         rules: t.Sequence[Rule],
         policy: Policy,
         ledger: Ledger | None = None,
-        thorough: bool = False,
     ) -> None:
         self._source = source
         self._destination = destination
         self._rules = rules
         self._policy = policy
         self._ledger = ledger
-        self._thorough = thorough
         self._now = datetime.datetime.now(datetime.timezone.utc)
         self._lock = threading.Lock()
+        #: tags that were read while looking for collisions, by source and destination
+        self._kept: dict[tuple[str, str], _Tags] = {}
         self.failures: list[Failure] = []
         self.repositories = 0
 
@@ -147,9 +163,9 @@ class Planner:
             raise _all_in_one(refused)
         targets = list(found.values())
         self._check_self_copy(targets)
-        self._check_collisions(targets)
         only = self._policy.only
         chosen = targets if only is None else [target for target in targets if target.source in only]
+        self._check_collisions(targets, chosen)
         self.repositories = len(chosen)
         return chosen
 
@@ -180,18 +196,33 @@ class Planner:
                     hint="Give another destination, or a mapping.",
                 )
 
-    def _check_collisions(self, targets: list[Target]) -> None:
+    def _check_collisions(self, targets: list[Target], chosen: list[Target]) -> None:
+        """Raise NameCollision where a tag of the destination has two sources. `chosen`: the targets of this run's share."""
         profile = self._destination.profile
-        shared = find_collisions(("", target.source, target.destination) for target in targets)
-        for destination in sorted({target.destination for target in targets} if profile.folds_tag_case else shared):
+        looked_at = set(find_collisions(("", target.source, target.destination) for target in targets))
+        if profile.folds_tag_case:
+            # any repository may collide with itself: each worker looks at its own
+            looked_at |= {target.destination for target in chosen}
+        sources: dict[str, list[Target]] = collections.defaultdict(list)
+        for target in targets:
+            if target.destination in looked_at:
+                sources[target.destination].append(target)
+        mine = {(target.source, target.destination) for target in chosen}
+        room = _KEPT_TAGS
+        for destination in sorted(sources):
             tags = []
-            for target in targets:
-                if target.destination == destination:
-                    try:
-                        selected = self._select(target, self._source.tags(target.source))
-                    except RepositoryUnknown:
-                        continue
-                    tags += [(self._source.name, target.source, destination, tag) for tag in selected]
+            for target in sources[destination]:
+                try:
+                    found = self._read_tags(target)
+                except ENDS_A_RUN:
+                    raise
+                except MigrationError:
+                    # it fails by itself when its turn comes, and the others do not have to
+                    continue
+                tags += [(self._source.name, target.source, destination, tag) for tag in found.selected]
+                if (target.source, destination) in mine and len(found.all) <= room:
+                    room -= len(found.all)
+                    self._kept[target.source, destination] = found
             check_tag_collisions(tags, profile)
 
     # -- tags
@@ -218,8 +249,7 @@ class Planner:
     def _list(self, target: Target, scheduler: Scheduler, writer: PlanWriter) -> None:
         try:
             listing = self._make_listing(target)
-        except (AuthenticationFailed, StateError):
-            # what fails for one fails for all: the run ends here
+        except ENDS_A_RUN:
             raise
         except MigrationError as error:
             self._fail(target.source, "", error)
@@ -238,16 +268,23 @@ class Planner:
         for chunk in chunks:
             scheduler.submit(_RESOLVE, functools.partial(self._resolve_chunk, listing, chunk, followers, writer))
 
-    def _make_listing(self, target: Target) -> _Listing:
-        tags = []
+    def _read_tags(self, target: Target) -> _Tags:
+        tags, refused = [], []
         for tag in self._source.tags(target.source):
             try:
                 tags.append(check_tag(tag))
             except InvalidReference as error:
-                self._fail(target.source, error.subject, error)
-        selected = self._select(target, tags)
+                refused.append(error)
+        return _Tags(tags, refused, self._select(target, tags))
+
+    def _make_listing(self, target: Target) -> _Listing:
+        with self._lock:
+            kept = self._kept.pop((target.source, target.destination), None)
+        found = kept or self._read_tags(target)
+        for refused in found.refused:
+            self._fail(target.source, refused.subject, refused)
         for rule in target.rules:
-            for tag in missing_tags(tags, rule.tags):
+            for tag in missing_tags(found.all, rule.tags):
                 hint = "Check the spelling, or take it out of tags.include."
                 self._fail(target.source, tag, ManifestUnknown("there is no such tag.", subject=f"{target.source}:{tag}", hint=hint))
         try:
@@ -255,7 +292,7 @@ class Planner:
             fresh = False
         except RepositoryUnknown:
             existing, fresh = frozenset(), True
-        return _Listing(target, tags, selected, existing, fresh)
+        return _Listing(target, found.all, found.selected, existing, fresh)
 
     def _followers(self, listing: _Listing) -> dict[str, list[str]]:
         """Tags that were not selected, but belong to a digest that may turn out to be: {what their names begin with: tags}."""
@@ -272,6 +309,8 @@ class Planner:
         for tag in tags:
             try:
                 rows += self._resolve(listing, tag)
+            except ENDS_A_RUN:
+                raise
             except MigrationError as error:
                 self._fail(listing.target.source, tag, error)
         with self._lock:
@@ -300,13 +339,15 @@ class Planner:
         # a repository without any tag may hold a digest all the same
         if tag in listing.existing or not name:
             existing = self._destination.resolve(target.destination, tag)
-        action, wanted = self._decide(listing, tag, found, existing)
+        # read where it is needed, and once
+        read: _Read = functools.lru_cache(maxsize=1)(functools.partial(self._source.manifest, target.source, found.digest))
+        action, wanted = self._decide(listing, tag, found, existing, read)
         source, destination = (target.source, name), (target.destination, name)
         known = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
         row = make_row(source, destination, action, fresh=listing.fresh, **known)
-        return [row, *self._referrer_rows(listing, tag, found, wanted)] if action == "unchanged" else [row]
+        return [row, *self._referrer_rows(listing, found, wanted, read)] if action == "unchanged" else [row]
 
-    def _decide(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor | None) -> tuple[Action, str]:
+    def _decide(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor | None, read: _Read) -> tuple[Action, str]:
         """The action for a tag, and the digest that the destination should have."""
         if existing is None:
             return "copy", found.digest
@@ -316,29 +357,49 @@ class Planner:
         wanted = found.digest
         if self._policy.makes_subsets and found.media_type in INDEXES:
             same = known is not None and known.form == self._policy.form
-            wanted = (
-                existing.digest if same else wanted_form(self._source.manifest(listing.target.source, found.digest), self._policy).digest
-            )
+            wanted = existing.digest if same else wanted_form(read(), self._policy).digest
         if existing.digest == wanted:
-            return "unchanged" if self._is_complete(listing, found, known) else "update", wanted
+            return "unchanged" if self._is_complete(listing.target, found, known, read) else "update", wanted
         actions: dict[str, Action] = {"overwrite": "update", "keep": "keep", "fail": "conflict"}
         return actions[self._policy.existing_tags], wanted
 
-    def _is_complete(self, listing: _Listing, found: Descriptor, known: Copied | None) -> bool:
+    def _is_complete(self, target: Target, found: Descriptor, known: Copied | None, read: _Read) -> bool:
         """Whether a tag that has the right digest may be left as it is.
 
-        A registry that takes an index takes it with all that it names, so its digest is proof enough; not so for a hole that a
-        verification has found, nor for an index that was, or is wanted, sparse.
+        That of an image is proof enough, but for foreign layers, which registries do not ask for. An index may be sparse: what the
+        ledger does not know to have been copied whole is looked for. So is what an earlier run was not told to copy.
         """
         if known is not None and known.broken:
             return False
-        form = known.form if known is not None else ""
-        if found.media_type not in INDEXES or form == self._policy.form or not (form + self._policy.form).startswith("sparse"):
+        wanted = self._policy.form
+        if known is not None and known.form == wanted:
             return True
-        children = chosen_children(self._source.manifest(listing.target.source, found.digest), self._policy)
-        return all(self._destination.resolve(listing.target.destination, child.digest) for child in children)
+        had = known.form.split() if known is not None else []
+        children = found.media_type in INDEXES and (known is None or "sparse" in (*had, *wanted.split()))
+        foreign = self._policy.foreign_layers == "copy" and "foreign" not in had
+        return not (children or foreign) or self._holds(target, wanted_form(read(), self._policy), children, foreign)
 
-    def _referrer_rows(self, listing: _Listing, tag: str, found: Descriptor, wanted: str) -> list[PlanRow]:
+    def _holds(self, target: Target, manifest: Manifest, children: bool, foreign: bool) -> bool:
+        """Whether the destination has what is wanted below a manifest: `children` of indexes, `foreign` layers of images."""
+        seen: set[str] = set()
+        queue = [(manifest, 0)]
+        while queue:
+            current, depth = queue.pop()
+            check_nesting(depth, f"{self._source.name}/{target.source}@{current.digest}")
+            layers = [blob.digest for blob in current.blobs if foreign and blob.is_foreign]
+            if any(self._destination.blob_size(target.destination, digest) is None for digest in layers):
+                return False
+            for child in chosen_children(current, self._policy):
+                if child.digest in seen:
+                    continue
+                seen.add(child.digest)
+                if children and self._destination.resolve(target.destination, child.digest) is None:
+                    return False
+                if foreign or child.media_type in INDEXES:
+                    queue.append((self._source.manifest(target.source, child.digest), depth + 1))
+        return True
+
+    def _referrer_rows(self, listing: _Listing, found: Descriptor, wanted: str, read: _Read) -> list[PlanRow]:
         """Rows for what refers to a manifest that the destination has, and for what refers to those in turn; once for each digest."""
         target = listing.target
         rows: list[PlanRow] = []
@@ -351,11 +412,10 @@ class Planner:
             return rows
         # nothing refers to an index that was made on the way
         subjects = [(found.digest, first)] if wanted == found.digest else []
-        if found.media_type in INDEXES and not self._is_vouched_for(listing, tag, found.digest, wanted):
-            index = wanted_form(self._source.manifest(target.source, found.digest), self._policy)
-            subjects += [
-                (child.digest, self._source.referrers(target.source, child.digest) or []) for child in chosen_children(index, self._policy)
-            ]
+        if found.media_type in INDEXES:
+            # a platform may be signed long after its index has been copied
+            children = chosen_children(wanted_form(read(), self._policy), self._policy)
+            subjects += [(child.digest, self._source.referrers(target.source, child.digest) or []) for child in children]
         while subjects:
             subject, referrers = subjects.pop()
             there = {one.digest for one in referrers_of(self._destination, target.destination, subject)} if referrers else set()
@@ -378,11 +438,6 @@ class Planner:
             note=f"refers to {subject}",
         )
 
-    def _is_vouched_for(self, listing: _Listing, tag: str, digest: str, wanted: str) -> bool:
-        """Whether an earlier run came to a good end with this tag, and so with all that refers to an index's children."""
-        known = self._ledger.copied(listing.target.destination, tag) if self._ledger and not self._thorough else None
-        return known == Copied(digest, wanted, self._policy.form, broken=False, well=True)
-
     def _resolve_followers(self, listing: _Listing, followers: dict[str, list[str]]) -> list[PlanRow]:
         """Rows for signatures and the like of what is selected, and for what refers to those in turn."""
         rows: list[PlanRow] = []
@@ -392,6 +447,8 @@ class Planner:
             for digest in sorted(listing.indexes):
                 try:
                     subjects += [child.digest for child in self._source.manifest(listing.target.source, digest).children]
+                except ENDS_A_RUN:
+                    raise
                 except MigrationError as error:
                     self._fail(listing.target.source, digest, error)
         while subjects:
@@ -399,6 +456,8 @@ class Planner:
             for tag in [tag for stem in stems for tag in followers.pop(stem, ())]:
                 try:
                     rows += self._resolve(listing, tag)
+                except ENDS_A_RUN:
+                    raise
                 except MigrationError as error:
                     self._fail(listing.target.source, tag, error)
                 else:
@@ -412,9 +471,18 @@ class Planner:
         selected = select_tags(tags, undated, None, self._now)
         # digests, and tags that are named after one, are never selected by a date
         candidates = [tag for tag in selected if not is_digest(tag) and not is_digest_tag(tag)]
-        with concurrent.futures.ThreadPoolExecutor(self._policy.workers) as pool:
-            moments = pool.map(lambda tag: created(self._source, repository, tag), candidates)
+        with concurrent.futures.ThreadPoolExecutor(max(1, min(_DATING, self._policy.workers))) as pool:
+            moments = pool.map(functools.partial(self._date, repository), candidates)
             return {tag: moment for tag, moment in zip(candidates, moments) if moment is not None}
+
+    def _date(self, repository: str, tag: str) -> datetime.datetime | None:
+        try:
+            return created(self._source, repository, tag)
+        except ENDS_A_RUN:
+            raise
+        except MigrationError:
+            # it has no date, so it is kept: what is wrong with it shows when it is planned or copied, and is its failure alone
+            return None
 
 
 def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:
@@ -473,7 +541,8 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
     lock = threading.Lock()
     scheduler = Scheduler(policy.workers)
 
-    def walk(repository: str, manifest: Manifest) -> None:
+    def walk(repository: str, manifest: Manifest, depth: int) -> None:
+        check_nesting(depth, f"{source.name}/{repository}@{manifest.digest}")
         for blob in manifest.blobs:
             if blob.is_foreign and policy.foreign_layers == "skip":
                 continue
@@ -487,12 +556,14 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
                 known = child.digest in seen
                 seen.add(child.digest)
             if not known:
-                walk(repository, source.manifest(repository, child.digest))
+                walk(repository, source.manifest(repository, child.digest), depth + 1)
 
     def one(row: PlanRow) -> None:
         try:
             manifest = source.manifest(row.source_repository, row.source_reference)
-            walk(row.source_repository, wanted_form(manifest, policy))
+            walk(row.source_repository, wanted_form(manifest, policy), 0)
+        except ENDS_A_RUN:
+            raise
         except MigrationError as error:
             with lock:
                 result.unknown += 1
@@ -515,6 +586,12 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
 
 def _with(row: PlanRow, **changes: t.Any) -> PlanRow:
     return dataclasses.replace(row, **changes)
+
+
+def check_nesting(depth: int, subject: str) -> None:
+    """Raise InvalidManifest for a manifest that is more than MOST_NESTING indexes deep."""
+    if depth > MOST_NESTING:
+        raise InvalidManifest("its indexes are nested too deep.", subject=subject, hint="Leave it out of the selection.")
 
 
 def wanted_form(manifest: Manifest, policy: Policy) -> Manifest:

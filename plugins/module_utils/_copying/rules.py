@@ -14,7 +14,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.map
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform
-from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_tag
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import TAG_LIMIT, check_tag, shown
 
 ExistingTags = t.Literal["overwrite", "keep", "fail"]
 OnError = t.Literal["skip", "abort", "retry"]
@@ -45,7 +45,8 @@ class Policy:
     """How a run decides.
 
     `existing_tags`: a tag of the destination that has another digest is overwritten, kept, or makes the tag fail.
-    `backup_tag`: before a tag is overwritten, the old manifest gets this tag; `{tag}` and `{digest}` (12 hex digits) are filled in.
+    `backup_tag`: before a tag is overwritten, the old manifest gets this tag; `{tag}` and `{digest}` (12 hex digits) are filled in,
+    and one of them has to be: else all tags of a repository would have one backup.
     `on_error`: `skip` goes on and reports, `retry` tries failed tags again `retries` times at the end, `abort` stops at the first.
     `referrers`: signatures, attestations and whatever else refers to an image go with it.
     `platforms` (of indexes; empty = all), and what becomes of an index then: `whole` with all children, `subset` a new index
@@ -66,8 +67,15 @@ class Policy:
 
     def __post_init__(self) -> None:
         if self.backup_tag:
+            if "{tag}" not in self.backup_tag and "{digest}" not in self.backup_tag:
+                raise InvalidOption(
+                    f"{shown(self.backup_tag, 128)} is the same for all tags, which would take it from one another.",
+                    subject="backup_tag",
+                    hint="Put {tag} or {digest} into it, as in '{tag}-before-{digest}'.",
+                )
             try:
-                check_tag(self.backup_name("latest", "sha256:" + "0" * 64))
+                # a tag of one letter: what does not fit then never does
+                check_tag(self._fill("x", "sha256:" + "0" * 64))
             except InvalidReference as error:
                 raise InvalidOption(
                     f"{error.subject} {error.message}",
@@ -76,13 +84,19 @@ class Policy:
                 ) from error
 
     def backup_name(self, tag: str, digest: str) -> str:
-        """The tag under which the manifest stays that a tag has pointed to."""
-        return self.backup_tag.replace("{tag}", tag).replace("{digest}", digest.partition(":")[2][:12])[:128]
+        """The tag under which the manifest stays that a tag has pointed to. Where it would be too long, `{tag}` is shortened."""
+        room = TAG_LIMIT - len(self._fill("", digest))
+        return self._fill(tag[: room // max(1, self.backup_tag.count("{tag}"))], digest)
+
+    def _fill(self, tag: str, digest: str) -> str:
+        return self.backup_tag.replace("{tag}", tag).replace("{digest}", digest.partition(":")[2][:12])
 
     @property
     def form(self) -> str:
-        """What of each image is wanted: a run of another form cannot rely on what this one has found complete."""
+        """What of each image is wanted, as words: a run of another form cannot rely on what this one has found complete."""
         parts = [self.index, *sorted(str(platform) for platform in self.platforms)] if self.platforms and self.index != "whole" else []
+        if self.foreign_layers == "copy":
+            parts.append("foreign")
         return " ".join(parts if self.referrers else [*parts, "alone"])
 
     @property

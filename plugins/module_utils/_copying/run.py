@@ -16,6 +16,7 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import Holders
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE, Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
@@ -54,7 +55,9 @@ class Outcome:
     @property
     def failed(self) -> int:
         """Tags and repositories that are not as they should be."""
-        return self.counts["failed"] + self.counts["conflict"] + self.counts["not_attempted"]
+        known = self.counts["failed"] + self.counts["conflict"] + self.counts["not_attempted"]
+        # a run that was broken off is never a success
+        return known or int(not self.complete)
 
     @property
     def changed(self) -> bool:
@@ -77,14 +80,24 @@ class Outcome:
 
 
 class _Counting:
-    """Counts finished tags; a failed one only where it is not tried again."""
+    """Counts finished tags. A failure counts in the end, unless another attempt has made up for it."""
 
-    def __init__(self, outcome: Outcome, last_round: bool) -> None:
+    def __init__(self, outcome: Outcome) -> None:
         self._outcome = outcome
-        self._last_round = last_round
+        self._lock = threading.Lock()
+        self._failed: dict[tuple[str, str], TagRow] = {}
 
     def finished(self, row: TagRow) -> None:
-        if row.error is None or self._last_round:
+        with self._lock:
+            self._failed.pop((row.repository, row.tag), None)
+            if row.error is not None:
+                self._failed[row.repository, row.tag] = row
+        if row.error is None:
+            self._outcome.take(row)
+
+    def close(self) -> None:
+        """Count what has failed for good."""
+        for row in self._failed.values():
             self._outcome.take(row)
 
 
@@ -115,10 +128,10 @@ def make_plan(job: Job) -> Outcome:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
         planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
         rough = PlanWriter(os.path.join(folder, "plan.jsonl"), job.source.name, job.destination.name)
-        with contextlib.closing(rough):
+        with rough:
             planner.plan(rough)
         final = PlanWriter(job.plan_file or os.path.join(folder, "measured.jsonl"), job.source.name, job.destination.name)
-        with contextlib.closing(final):
+        with final:
             measured = measure(job.source, read_plan(rough.path, job.source.name, job.destination.name), job.policy, final.add)
     _take_plan(outcome, planner)
     for action, state in _STATES.items():
@@ -172,7 +185,7 @@ def _read_through(job: Job) -> int:
 def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
     planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
     writer = PlanWriter(os.path.join(ledger.folder, "plan.jsonl"), job.source.name, job.destination.name)
-    with contextlib.closing(writer):
+    with writer:
         planner.plan(writer)
     _take_plan(outcome, planner)
     ledger.record(
@@ -210,23 +223,26 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
                 batch = []
         ledger.record(batch)
 
-    done = 0
     rounds = policy.retries if policy.on_error == "retry" else 0
     rows: t.Iterable[PlanRow] = noted()
+    planned = rows
+    done = 0
+    counting, holders = _Counting(outcome), Holders()
     for number in range(rounds + 1):
-        engine = Engine(job.source, job.destination, policy, ledger, _Counting(outcome, number == rounds), pinned)
-        outcome.complete = engine.run(rows) and outcome.complete
-        done += engine.ended
+        engine = Engine(job.source, job.destination, policy, ledger, counting, pinned, holders)
+        outcome.complete = engine.run(rows)
+        done = done if number else engine.ended
         outcome.bytes += engine.totals.bytes
         for how in ("uploaded", "mounted", "present"):
             outcome.blobs[how] = outcome.blobs.get(how, 0) + getattr(engine.totals, how)
-        if outcome.complete and engine.failed and number < rounds:
-            rows = engine.failed
-        else:
+        if not outcome.complete or not engine.failed:
             break
+        # what an earlier attempt has brought is there
+        rows = [dataclasses.replace(row, fresh=False) for row in engine.failed]
+    counting.close()
     if not outcome.complete:
         # what was not come to is read all the same: for the rows that need nothing done, and for the number of the others
-        collections.deque(rows, maxlen=0)
+        collections.deque(planned, maxlen=0)
         outcome.counts["not_attempted"] = moving - done
 
 

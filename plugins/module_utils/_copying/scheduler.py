@@ -29,7 +29,9 @@ class Scheduler:
         self._heap: list[tuple[tuple[int, int], int, Task]] = []
         self._numbers = itertools.count()
         lock = threading.Lock()
+        #: for threads without a task; `wait` has its own, or it would be woken up in their place
         self._changed = threading.Condition(lock)
+        self._ended = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._threads: list[threading.Thread] = []
         self._idle = 0
@@ -54,10 +56,10 @@ class Scheduler:
 
     def wait(self) -> None:
         """Wait until every task has ended; raises what a task did not expect."""
-        with self._changed:
+        with self._ended:
             while self._unfinished and self._error is None:
                 # in steps, so that a signal is heard
-                self._changed.wait(0.5)
+                self._ended.wait(0.5)
             if self._error is not None:
                 raise self._error
 
@@ -81,7 +83,8 @@ class Scheduler:
             self._closed = True
             self._unfinished -= len(self._heap)
             self._heap.clear()
-            self._changed.notify_all()
+            for condition in (self._changed, self._ended, self._room):
+                condition.notify_all()
 
     def close(self) -> None:
         """Drop what is left and wait for the threads."""
@@ -109,4 +112,6 @@ class Scheduler:
                 with self._changed:
                     self._unfinished -= 1
                     if not self._unfinished or self._error is not None:
-                        self._changed.notify_all()
+                        self._ended.notify_all()
+                    if self._error is not None:
+                        self._room.notify_all()

@@ -23,11 +23,21 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import WAITING, Planner, chosen_children
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
+    WAITING,
+    Planner,
+    check_nesting,
+    chosen_children,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, DigestMismatch, MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    ENDS_A_RUN,
+    BlobUnknown,
+    DigestMismatch,
+    MigrationError,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 Mode = t.Literal["light", "deep"]
@@ -76,13 +86,12 @@ def verify(job: Job, mode: Mode) -> Verified:
         if ledger:
             ledger.start(job.source.name, job.destination.name, purpose="verify")
             for store in (job.source, job.destination):
-                store.remember(ledger.features(store.name))
+                store.remember(ledger.features(store.name, doubting=True))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
-        planner = Planner(
-            job.source, job.destination, job.rules, dataclasses.replace(job.policy, existing_tags="keep"), ledger, mode == "deep"
-        )
+        # what differs is not to be overwritten, so a row that says "update" is of a tag that is not whole
+        planner = Planner(job.source, job.destination, job.rules, dataclasses.replace(job.policy, existing_tags="keep"), ledger)
         writer = PlanWriter(os.path.join(folder, "plan.jsonl"), job.source.name, job.destination.name)
-        with contextlib.closing(writer):
+        with writer:
             planner.plan(writer)
         for failure in planner.failures:
             result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message, failure.error.subject)
@@ -92,6 +101,8 @@ def verify(job: Job, mode: Mode) -> Verified:
         result.requests = {"source": job.source.requests, "destination": job.destination.requests}
         result.seconds = round(time.monotonic() - started, 3)
         if ledger:
+            for store in (job.source, job.destination):
+                ledger.learn(store.name, store.features())
             ledger.distrust(result.broken)
             summary = {"differences": result.differences, "manifests": result.manifests, "blobs": result.blobs, "seconds": result.seconds}
             ledger.verified(job.source.name, job.destination.name, mode, result.checked, result.equal, summary)
@@ -107,6 +118,9 @@ def _compare(job: Job, mode: Mode, rows: t.Iterable[PlanRow], result: Verified) 
             if row.action == "copy":
                 what = "manifest" if row.note else "tag"
                 result.differs(row.repository, row.key, "missing", f"the destination does not have this {what}.")
+            elif row.action == "update":
+                message = f"the destination has {row.existing}, but not all that belongs to it."
+                result.differs(row.repository, row.key, "different", message)
             elif row.action != "unchanged":
                 message = f"the source has {row.digest}, the destination {row.existing}."
                 result.differs(row.repository, row.key, "different", message)
@@ -133,7 +147,9 @@ class _Walk:
     def check(self, row: PlanRow) -> None:
         """Check one tag; what is wrong with it is a difference."""
         try:
-            self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing))
+            self._once(row.repository, row.existing, functools.partial(self._manifest, row.repository, row.existing, 0))
+        except ENDS_A_RUN:
+            raise
         except MigrationError as error:
             self._result.differs(row.repository, row.key, error.kind, error.message, error.subject)
             self._result.broken.append((row.repository, row.key))
@@ -163,7 +179,8 @@ class _Walk:
         mine.set_result(None)
         seen[digest] = None
 
-    def _manifest(self, repository: str, digest: str) -> None:
+    def _manifest(self, repository: str, digest: str, depth: int) -> None:
+        check_nesting(depth, f"{self._destination.name}/{repository}@{digest}")
         with self._result._lock:
             self._result.manifests += 1
         manifest = self._destination.manifest(repository, digest)
@@ -172,7 +189,7 @@ class _Walk:
                 continue
             self._once(repository, blob.digest, functools.partial(self._blob, repository, blob.digest, blob.size))
         for child in chosen_children(manifest, self._policy):
-            self._once(repository, child.digest, functools.partial(self._manifest, repository, child.digest))
+            self._once(repository, child.digest, functools.partial(self._manifest, repository, child.digest, depth + 1))
 
     def _blob(self, repository: str, digest: str, size: int) -> None:
         with self._result._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import types
 import typing as t
 from urllib.parse import unquote
 
@@ -143,7 +144,11 @@ def fail(module: AnsibleModule, error: MigrationError, **more: t.Any) -> t.NoRet
 
 
 class Connections:
-    """Makes stores out of a module's options, and closes them in the end."""
+    """Makes stores out of a module's options, and closes them in the end.
+
+    As a context manager it ends the task when a MigrationError comes out of its block, or of the closing: what is written last may
+    find the disk full.
+    """
 
     def __init__(self, module: AnsibleModule, bytes_per_second: float = 0.0) -> None:
         self._module = module
@@ -174,7 +179,8 @@ class Connections:
 
     def _open(self, options: Options) -> Store:
         if options["type"] == "oci_layout":
-            return OCILayoutStore(options["path"], PROFILES[options["provider"]] if options["provider"] else GENERIC)
+            profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
+            return OCILayoutStore(options["path"], profile, self._bandwidth)
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
@@ -211,12 +217,30 @@ class Connections:
         status, out, err = self._module.run_command(command, data=text, binary_data=True, handle_exceptions=False)
         return status, out, err
 
-    def close(self) -> None:
-        """Close what was opened, and pass on what registries asked to be told."""
+    def __enter__(self) -> Connections:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None) -> None:
+        failures = self._close()
+        if isinstance(error, MigrationError):
+            failures.insert(0, error)
+        first = failures.pop(0) if failures else None
+        for failure in failures:
+            self._module.warn(str(failure))
+        if first is not None and (kind is None or first is error):
+            fail(self._module, first)
+
+    def _close(self) -> list[MigrationError]:
+        """Close all that was opened, and pass on what registries asked to be told; returns what went wrong."""
+        failures = []
         for store in self._opened:
             for warning in store.warnings:
                 self._module.warn(warning)
-            store.close()
+            try:
+                store.close()
+            except MigrationError as error:
+                failures.append(error)
+        return failures
 
 
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:

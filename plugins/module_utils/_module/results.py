@@ -87,7 +87,10 @@ def delete_result(deletion: Deletion) -> Result:
         "deleted": deletion.deleted,
         "absent": deletion.absent,
         "taken_along": deletion.taken_along,
-        "diff": {"before": "".join(f"{reference}\n" for reference in gone), "after": ""},
+        "diff": {
+            "before": "".join(f"{reference}\n" for reference in gone),
+            "after": "".join(f"{tag} (its index is not whole any more)\n" for tag in sorted(deletion.incomplete)),
+        },
     }
 
 

@@ -87,7 +87,9 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
     status, codes = answer.status, answer.codes
     said = f" ({answer.text.rstrip('.')})" if answer.text else ""
     if status == 400 and plain_http and _PLAIN_HTTP_TO_TLS.search(answer.text):
-        return SchemeMismatch("speaks TLS on this port, not plain http.", subject=where, hint="Leave out plain_http, or set it to false.")
+        return SchemeMismatch(
+            "speaks TLS on this port, not plain http.", subject=where, hint="Write no http:// before it, and no plain_http."
+        )
     if status == 429 or "TOOMANYREQUESTS" in codes:
         return TooManyRequests(
             "asks for fewer requests, and still did at the last attempt.",
@@ -111,7 +113,7 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
         return RegistryReadOnly("takes no writes: it is read-only.", subject=where, hint="Switch its read-only mode off and run again.")
     if "NAME_UNKNOWN" in codes:
         return RepositoryUnknown(
-            "there is no such repository.", subject=subject, hint="Check the name; some products need it created first."
+            "there is no such repository.", subject=subject, hint="Check the name; at a destination, some products need it created first."
         )
     if "MANIFEST_UNKNOWN" in codes:
         return ManifestUnknown("there is no such tag or digest.", subject=subject, hint="Check the name.")

@@ -223,3 +223,7 @@ class TagConflict(MigrationError):
     """The destination's tag exists with another digest, and the policy says to fail."""
 
     kind = "tag_conflict"
+
+
+#: what fails for one tag fails for all of them: a run ends here, instead of trying the others
+ENDS_A_RUN = (AuthenticationFailed, StateError)

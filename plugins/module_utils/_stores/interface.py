@@ -37,6 +37,8 @@ class Store(abc.ABC):
     profile: Profile
     #: whether a blob can be brought from one repository into another without moving its bytes
     mounts: bool = True
+    #: whether manifests stay where they are when their tags are deleted: a digest then stands for its tags
+    keeps_manifests: bool = False
 
     @abc.abstractmethod
     def check(self, writing: bool, new: bool = False) -> None:
@@ -85,18 +87,25 @@ class Store(abc.ABC):
         open_source: t.Callable[[], BlobSource],
         *,
         holder: str = "",
+        remembered: bool = False,
         fresh: bool = False,
         anew: bool = False,
     ) -> Received:
         """Have the blob in a repository when this returns.
 
-        `open_source` is only called when bytes have to move. `holder`: a repository here that is known to hold the blob.
+        `open_source` is only called when bytes have to move. `holder`: a repository here that is known to hold the blob;
+        `remembered`: that was in an earlier run, and may have changed.
         `fresh`: this repository is known to be new. `anew`: move the bytes whatever the store says to have.
         """
 
     @abc.abstractmethod
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         """Store a manifest under tags, or without any under its digest."""
+
+    @property
+    def deletes_by_tag(self) -> bool:
+        """Whether deleting a tag is known to remove just that tag. Where it is not known, its digest is what goes."""
+        return bool(self.profile.deletes_by_tag)
 
     @abc.abstractmethod
     def delete_manifest(self, repository: str, reference: str) -> bool:

@@ -22,7 +22,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import check_digest, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -35,6 +35,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import READ_SIZE
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     MANIFEST_LIMIT,
     Descriptor,
@@ -85,11 +86,13 @@ class OCILayoutStore(Store):
     """A folder with `oci-layout`, `index.json` and `blobs/`."""
 
     mounts = False
+    keeps_manifests = True
 
-    def __init__(self, path: str, profile: Profile) -> None:
+    def __init__(self, path: str, profile: Profile, bandwidth: Rate | None = None) -> None:
         self.path = os.path.abspath(os.path.expanduser(path))
         self.name = self.path
         self.profile = profile
+        self._bandwidth = bandwidth or Rate(0)
         self._lock = threading.RLock()
         #: what index.json holds beside its entries
         self._more: dict[str, t.Any] = {}
@@ -310,6 +313,7 @@ class OCILayoutStore(Store):
         open_source: t.Callable[[], BlobSource],
         *,
         holder: str = "",
+        remembered: bool = False,
         fresh: bool = False,
         anew: bool = False,
     ) -> Received:
@@ -320,10 +324,17 @@ class OCILayoutStore(Store):
             return Received("present")
         source = open_source()
         try:
-            self._write(path, source)
+            self._write(path, self._paced(source))
         finally:
             source.close()
         return Received("uploaded", source.received)
+
+    def _paced(self, source: BlobSource) -> t.Iterator[bytes]:
+        """The bytes of a source, no faster than the run may move them; those of a registry come at that pace already."""
+        for data in source:
+            if not isinstance(source, BlobReader):
+                self._bandwidth.take(len(data))
+            yield data
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         self._prepare()
@@ -357,6 +368,10 @@ class OCILayoutStore(Store):
             del self._tags[repository]
         del self._entries[id(entry)]
         self._changed = True
+        return True
+
+    @property
+    def deletes_by_tag(self) -> bool:
         return True
 
     def delete_manifest(self, repository: str, reference: str) -> bool:

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import (
     CHUNK,
     SMALL_BLOB,
@@ -30,7 +31,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     TooManyRequests,
     UnsupportedManifest,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate, backoff
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
@@ -43,6 +44,14 @@ _CHUNK_SIZES = (CHUNK, 4 << 20, 1 << 20, 256 << 10)
 _LOST_SESSION = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 #: so many refused mounts, with not one granted, and the registry is not asked any more
 _REFUSED_MOUNTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class _Holder:
+    """A repository that has a blob, or (`remembered`) had it in an earlier run; empty where none is known."""
+
+    repository: str = ""
+    remembered: bool = False
 
 
 class RegistryStore(Store):
@@ -107,15 +116,17 @@ class RegistryStore(Store):
         open_source: t.Callable[[], BlobSource],
         *,
         holder: str = "",
+        remembered: bool = False,
         fresh: bool = False,
         anew: bool = False,
     ) -> Received:
+        from_where = _Holder(holder, remembered)
         attempts = self.client.transport.options.attempts
         attempt = 1
         while True:
             chunk_size = self.client.features.chunk_size
             try:
-                return self._receive(repository, descriptor, open_source, holder, fresh and attempt == 1, anew)
+                return self._receive(repository, descriptor, open_source, from_where, fresh and attempt == 1, anew)
             except ManifestTooLarge:
                 # something has been learnt: that is no failed attempt
                 if not self._take_smaller_chunks(descriptor.size, chunk_size):
@@ -153,12 +164,12 @@ class RegistryStore(Store):
         return error.transient
 
     def _receive(
-        self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource], holder: str, fresh: bool, anew: bool
+        self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource], holder: _Holder, fresh: bool, anew: bool
     ) -> Received:
         client, features = self.client, self.client.features
         upload: Upload | None = None
         if not anew:
-            whole = not holder and descriptor.size >= 0 and not self._is_sent_in_chunks(descriptor.size)
+            whole = not holder.repository and descriptor.size >= 0 and not self._is_sent_in_chunks(descriptor.size)
             small = whole and descriptor.size <= SMALL_BLOB
             if features.single_post and (small or (fresh and whole)):
                 return self._post(repository, descriptor, open_source)
@@ -176,19 +187,19 @@ class RegistryStore(Store):
             upload = client.start_upload(repository)
         return self._send(repository, descriptor, upload, open_source)
 
-    def _mount(self, repository: str, digest: str, holder: str) -> tuple[Received | None, Upload | None]:
+    def _mount(self, repository: str, digest: str, holder: _Holder) -> tuple[Received | None, Upload | None]:
         """Have the blob mounted, or found in its place: with no holder known, the repository itself is named as the holder."""
         features = self.client.features
-        if holder and holder != repository and features.mount is not False:
+        if holder.repository and holder.repository != repository and features.mount is not False:
             try:
-                upload = self.client.mount(repository, digest, holder)
+                upload = self.client.mount(repository, digest, holder.repository)
             except (ConnectionFailed, RegistryReadOnly, TooManyRequests):
                 raise
             except MigrationError:
                 # a refused mount is no refused upload: if anything else is wrong, that will say so
-                self._count_mount(False)
+                self._count_mount(False, holder)
                 return None, None
-            self._count_mount(upload is None)
+            self._count_mount(upload is None, holder)
             if upload is not None:
                 return None, upload
             if self.profile.head_after_mount and self.client.head_blob(repository, digest) is None:
@@ -201,14 +212,15 @@ class RegistryStore(Store):
         except (BlobUnknown, DigestMismatch, RegistryError, UnsupportedManifest):
             # this registry does not take the question in this form: ask in the plain one from now on
             features.self_mount = False
-            return self._mount(repository, digest, "")
+            return self._mount(repository, digest, _Holder())
         return (Received("present"), None) if upload is None else (None, upload)
 
-    def _count_mount(self, granted: bool) -> None:
+    def _count_mount(self, granted: bool, holder: _Holder) -> None:
         if granted:
             self._mounts_granted += 1
             self.client.features.mount = True
-        else:
+        elif not holder.remembered:
+            # what was there in an earlier run may be gone: that says nothing of the registry
             self._mounts_refused += 1
             if self._mounts_refused >= _REFUSED_MOUNTS and not self._mounts_granted:
                 self.client.features.mount = False
@@ -216,12 +228,12 @@ class RegistryStore(Store):
     def _post(self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource]) -> Received:
         """Send a blob in the one POST that newer registries take; the session that others open instead is used."""
         if descriptor.size <= BUFFERED:
-            data = _read_whole(open_source)
+            data = _read_whole(open_source, self.client.transport.bandwidth)
             upload = self.client.post_blob(repository, descriptor.digest, data, len(data))
             if upload is not None:
                 self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = _OpenedLate(open_source)
+        source = _OpenedLate(open_source, self.client.transport.bandwidth)
         try:
             upload = self.client.post_blob(repository, descriptor.digest, source, descriptor.size)
         finally:
@@ -239,10 +251,10 @@ class RegistryStore(Store):
 
     def _send(self, repository: str, descriptor: Descriptor, upload: Upload, open_source: t.Callable[[], BlobSource]) -> Received:
         if 0 <= descriptor.size <= BUFFERED:
-            data = _read_whole(open_source)
+            data = _read_whole(open_source, self.client.transport.bandwidth)
             self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = _OpenedLate(open_source)
+        source = _OpenedLate(open_source, self.client.transport.bandwidth)
         try:
             if descriptor.size < 0 or self._is_sent_in_chunks(descriptor.size):
                 self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, self.client.features.chunk_size or CHUNK)
@@ -262,7 +274,9 @@ class RegistryStore(Store):
         return self.client.transport.warnings
 
     def features(self) -> dict[str, t.Any]:
-        return {**self.client.features.as_dict(), "one_scope_a_token": self.client.one_scope_a_token}
+        # whether mounts are granted is found out anew in each run: refusals may have had reasons that are gone
+        known = {name: value for name, value in self.client.features.as_dict().items() if name != "mount"}
+        return {**known, "one_scope_a_token": self.client.one_scope_a_token}
 
     def remember(self, features: t.Mapping[str, t.Any]) -> None:
         self.client.remember(features)
@@ -274,13 +288,14 @@ class RegistryStore(Store):
 class _OpenedLate:
     """A blob that is opened when its first bytes are wanted: by then the place at the destination is taken (see Gate)."""
 
-    def __init__(self, open_source: t.Callable[[], BlobSource]) -> None:
+    def __init__(self, open_source: t.Callable[[], BlobSource], bandwidth: Rate) -> None:
         self._open_source = open_source
+        self._bandwidth = bandwidth
         self._source: BlobSource | None = None
 
     def __iter__(self) -> t.Iterator[bytes]:
         self._source = self._open_source()
-        return iter(self._source)
+        return _paced(self._source, self._bandwidth)
 
     @property
     def received(self) -> int:
@@ -293,9 +308,22 @@ class _OpenedLate:
             self._source.close()
 
 
-def _read_whole(open_source: t.Callable[[], BlobSource]) -> bytes:
+def _read_whole(open_source: t.Callable[[], BlobSource], bandwidth: Rate) -> bytes:
     source = open_source()
     try:
-        return b"".join(source)
+        return b"".join(_paced(source, bandwidth))
     finally:
         source.close()
+
+
+def _paced(source: BlobSource, bandwidth: Rate) -> t.Iterator[bytes]:
+    """The bytes of a source, no faster than the run may move them; those of a registry come at that pace already."""
+    if isinstance(source, BlobReader):
+        return iter(source)
+    return _slowed(source, bandwidth)
+
+
+def _slowed(source: t.Iterable[bytes], bandwidth: Rate) -> t.Iterator[bytes]:
+    for data in source:
+        bandwidth.take(len(data))
+        yield data

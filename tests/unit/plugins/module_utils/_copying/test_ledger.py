@@ -151,7 +151,7 @@ def test_features_of_hosts(ledger):
     ledger.learn(NEW, {"single_post": True, "mount": False})
     assert ledger.features(NEW) == {"single_post": True, "mount": False}
     ledger.learn(NEW, {"single_post": False})
-    assert ledger.features(NEW) == {"single_post": False}
+    assert ledger.features(NEW) == {"single_post": False, "mount": False}
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", "5"])

@@ -57,7 +57,8 @@ def test_rows_come_back_as_they_were(path):
 
 def test_a_plan_is_a_header_and_a_line_for_each_row(path):
     write(path)
-    header, *rows = map(json.loads, lines(path))
+    header, *rows, end = map(json.loads, lines(path))
+    assert end == {"rows": len(ROWS)}
     assert header == {"kind": KIND, "schema": SCHEMA, "source": STORES[0], "destination": STORES[1]}
     assert [row["action"] for row in rows] == [row.action for row in ROWS]
     # what says nothing is not written
@@ -97,7 +98,7 @@ def test_rows_are_read_one_at_a_time(path):
         file.write("spoilt\n")
     rows = read_plan(path, *STORES)
     assert [row.tag for row in itertools.islice(rows, 50)] == [str(number) for number in range(50)]
-    with pytest.raises(InvalidOption, match="line 52 is no row"):
+    with pytest.raises(InvalidOption, match="line 53 is no row"):
         next(rows)
 
 
@@ -145,7 +146,7 @@ def test_a_row_that_cannot_be(path, change):
         list(read_plan(path, *STORES))
     assert path in caught.value.subject
     assert "plan_file" in caught.value.subject
-    assert f"line {len(ROWS) + 2}" in caught.value.message
+    assert f"line {len(ROWS) + 3}" in caught.value.message
 
 
 @pytest.mark.parametrize("line", ["", "null", "[]", "5", '"text"', "{", '{"source_repository":'], ids=repr)
@@ -153,7 +154,7 @@ def test_a_line_that_is_no_row(path, line):
     write(path, [])
     with open(path, "a", encoding="utf-8") as file:
         file.write(line + "\n")
-    with pytest.raises(InvalidOption, match="line 2 is no row of a plan"):
+    with pytest.raises(InvalidOption, match="line 3 is no row of a plan"):
         list(read_plan(path, *STORES))
 
 
@@ -166,13 +167,59 @@ def test_a_line_that_is_no_row(path, line):
         "{}",
         json.dumps({"kind": KIND}),
         json.dumps({"kind": KIND, "schema": SCHEMA + 1, "source": "a", "destination": "b"}),
+        json.dumps({"kind": KIND, "schema": SCHEMA}),
+        json.dumps({"kind": KIND, "schema": SCHEMA, "source": "a"}),
+        "[" * 100_000,
     ],
-    ids=repr,
+    ids=lambda header: repr(header[:100]),
 )
 def test_a_file_that_is_no_plan(path, header):
     with open(path, "w", encoding="utf-8") as file:
         file.write(header + "\n")
     with pytest.raises(InvalidOption, match="is no plan of this version"):
+        list(read_plan(path, *STORES))
+
+
+@pytest.mark.parametrize("kept", range(1, len(ROWS) + 2))
+def test_a_plan_that_is_cut_off(path, kept):
+    write(path)
+    shorter = lines(path)[:kept]
+    for end in ([], ['{"rows": '], [json.dumps({"rows": kept})]):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(shorter + end))
+        rows = read_plan(path, *STORES)
+        assert tuple(itertools.islice(rows, kept - 1)) == ROWS[: kept - 1]
+        with pytest.raises(InvalidOption, match="is cut off"):
+            next(rows)
+
+
+def test_a_plan_that_is_broken_off_leaves_the_one_before(path, tmp_path):
+    write(path)
+    before = lines(path)
+
+    def rows():
+        yield from ROWS[:1]
+        raise LookupError("something went wrong")
+
+    with pytest.raises(LookupError), PlanWriter(path, *STORES) as writer:
+        writer.add(rows())
+    assert lines(path) == before
+    assert [one.name for one in tmp_path.iterdir()] == ["plan.jsonl"]
+    with PlanWriter(path, *STORES) as writer:
+        writer.add(ROWS[:2])
+        # nobody sees it before it is whole
+        assert lines(path) == before
+    assert tuple(read_plan(path, *STORES)) == ROWS[:2]
+    assert [one.name for one in tmp_path.iterdir()] == ["plan.jsonl"]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_plan_that_is_not_text(path, before):
+    write(path)
+    whole = "\n".join(lines(path)[:before]).encode()
+    with open(path, "wb") as file:
+        file.write(whole + b"\xff\xfe\n")
+    with pytest.raises(InvalidOption, match="not UTF-8"):
         list(read_plan(path, *STORES))
 
 

@@ -180,6 +180,8 @@ def test_an_inventory_in_a_file(tmp_path):
         ({"platforms": ["linux/arm64", "linux/amd64"], "index": "subset"}, "subset linux/amd64 linux/arm64"),
         ({"platforms": ["linux/amd64"], "index": "sparse"}, "sparse linux/amd64"),
         ({"referrers": False}, "alone"),
+        ({"foreign_layers": "copy"}, "foreign"),
+        ({"foreign_layers": "copy", "referrers": False}, "foreign alone"),
         ({"platforms": ["linux/amd64"], "index": "sparse", "referrers": False}, "sparse linux/amd64 alone"),
     ],
     ids=str,
@@ -195,15 +197,29 @@ def test_runs_that_want_the_same_of_an_image_have_one_form(policy, form):
         ("{tag}-old", "v1-old"),
         ("backup-{digest}", "backup-" + "a" * 12),
         ("{tag}-{digest}-{tag}", "v1-" + "a" * 12 + "-v1"),
-        ("last", "last"),
-        ("x" * 120 + "-{digest}", "x" * 120 + "-" + "a" * 7),
+        ("x" * 115 + "-{digest}", "x" * 115 + "-" + "a" * 12),
     ],
 )
 def test_backup_tags(pattern, name):
     assert Policy(backup_tag=pattern).backup_name("v1", "sha256:" + "a" * 64) == name
 
 
-@pytest.mark.parametrize("pattern", ["{name}", "{tag", "a b", "{digest}/{tag}", "-{tag}", "{tag!r}", "{tag:>10}"])
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("{tag}-before-{digest}", "v" * (128 - 20) + "-before-" + "a" * 12),
+        ("{tag}-{digest}-{tag}", "v" * 57 + "-" + "a" * 12 + "-" + "v" * 57),
+        ("{tag}-old", "v" * 124 + "-old"),
+    ],
+)
+def test_the_digest_of_a_backup_tag_is_never_shortened(pattern, name):
+    assert Policy(backup_tag=pattern).backup_name("v" * 128, "sha256:" + "a" * 64) == name
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["last", "x" * 120 + "-{digest}", "x" * 128 + "{tag}", "{name}", "{tag", "a b", "{digest}/{tag}", "-{tag}", "{tag!r}", "{tag:>10}"],
+)
 def test_backup_tags_that_cannot_be(pattern):
     with pytest.raises(InvalidOption) as caught:
         Policy(backup_tag=pattern)

@@ -65,6 +65,29 @@ def test_nothing_to_wait_for(scheduler):
     scheduler(2).wait()
 
 
+def test_who_waits_for_the_end_is_not_woken_in_place_of_an_idle_thread(scheduler):
+    pool = scheduler(2)
+    second, third, go = (threading.Event() for _number in range(3))
+    heard = []
+
+    def first():
+        assert go.wait(PATIENCE)
+        pool.submit((0, 0), third.set)
+        heard.append(third.wait(PATIENCE))
+
+    pool.submit((0, 0), first)
+    pool.submit((0, 0), lambda: second.wait(PATIENCE))
+    waiting = threading.Thread(target=pool.wait)
+    waiting.start()
+    until(lambda: pool._ended._waiters)
+    # the second thread becomes idle after the other one has begun to wait
+    second.set()
+    until(lambda: pool._idle == 1)
+    go.set()
+    waiting.join(2 * PATIENCE)
+    assert heard == [True]
+
+
 def test_the_lowest_urgency_runs_first_and_equal_ones_in_order(scheduler):
     pool = scheduler(1)
     begun, go, done = threading.Event(), threading.Event(), []
