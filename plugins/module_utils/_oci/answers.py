@@ -88,7 +88,7 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
     said = f" ({answer.text.rstrip('.')})" if answer.text else ""
     if status == 400 and plain_http and _PLAIN_HTTP_TO_TLS.search(answer.text):
         return SchemeMismatch(
-            "speaks TLS on this port, not plain http.", subject=where, hint="Write no http:// before it, and no plain_http."
+            "speaks TLS on this port, not plain http.", subject=where, hint="Write no http:// before it, and leave plain_http at false."
         )
     if status == 429 or "TOOMANYREQUESTS" in codes:
         return TooManyRequests(
