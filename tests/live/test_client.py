@@ -1127,19 +1127,6 @@ def test_a_session_that_is_gone(real):
     assert caught.value.status == 404
 
 
-def test_giving_up_a_session(registry, client):
-    session = client.start_upload("new")
-    client.cancel_upload("new", session)
-    assert registry.count("DELETE", "upload") == 1
-    with pytest.raises(RegistryError):
-        client.put_blob("new", session, digest_of(DATA), DATA, len(DATA))
-    # also where that is not known, or nobody answers
-    registry.behaviour.rules.append(Rule(method="DELETE", status=404))
-    client.cancel_upload("new", session)
-    registry.behaviour.rules.append(Rule(method="DELETE", action="reset"))
-    client.cancel_upload("new", session)
-
-
 # -- where uploads go --------------------------------------------------------------------------------------------------
 
 

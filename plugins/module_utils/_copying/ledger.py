@@ -90,13 +90,12 @@ class TagRow:
 
 @dataclasses.dataclass(frozen=True)
 class Copied:
-    """A tag as it was left: both digests, the form, whether a hole was found in it since, and whether all of its run went well."""
+    """A tag as it was left: both digests, the form, and whether a hole was found in it since."""
 
     source_digest: str
     digest: str
     form: str
     broken: bool
-    well: bool
 
 
 class Ledger:
@@ -268,14 +267,14 @@ class Ledger:
     def copied(self, repository: str, tag: str) -> Copied | None:
         """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
         rows = self._query(
-            "SELECT source_digest, digest, form, broken, (SELECT outcome FROM runs WHERE runs.id = tags.run) FROM tags"
+            "SELECT source_digest, digest, form, broken FROM tags"
             " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
             (self._destination, repository, tag, self._source),
         )
         if not rows:
             return None
-        source_digest, digest, form, broken, outcome = rows[0]
-        return Copied(str(source_digest), str(digest), str(form), bool(broken), outcome == "ok")
+        source_digest, digest, form, broken = rows[0]
+        return Copied(str(source_digest), str(digest), str(form), bool(broken))
 
     def distrust(self, tags: t.Iterable[tuple[str, str]]) -> None:
         """Remember that a hole was found in tags `(repository, tag)`, so that the next run copies them again."""

@@ -323,11 +323,6 @@ def missing_tags(tags: t.Iterable[str], selection: TagSelection) -> list[str]:
     return [name for name in selection.include.names if name not in listed and not is_digest(name) and not selection.exclude.match(name)]
 
 
-def undated_tags(tags: t.Iterable[str], created: t.Mapping[str, datetime.datetime]) -> list[str]:
-    """The tags whose date is not known. `select_tags` keeps them, because a filter by date proves nothing against them."""
-    return [tag for tag in tags if tag not in created]
-
-
 def select_tags(
     tags: t.Iterable[str],
     selection: TagSelection,

@@ -62,10 +62,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
     parse_manifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
-from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_registry_host
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import api_host, check_registry_host
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_API = "registry-1.docker.io"
 #: the largest page that registries take (docker-registry answers 400 above it)
 PAGE = 1000
 MOST_PAGES = 100_000
@@ -143,7 +141,7 @@ class RegistryClient:
     ) -> None:
         self.host = check_registry_host(host)
         scheme = "http" if plain_http else "https"
-        api = DOCKER_HUB_API if self.host == DOCKER_HUB else self.host
+        api = api_host(self.host)
         self.origin: Origin = origin_of(f"{scheme}://{api}/")
         self._base = f"{scheme}://{api}"
         self.transport = Transport(self.origin, options or HTTPOptions(), bandwidth)
@@ -656,13 +654,6 @@ class RegistryClient:
         if response.status not in (200, 201, 204):
             self._fail(response, self._subject(repository, digest))
         response.drain()
-
-    def cancel_upload(self, repository: str, upload: Upload) -> None:
-        """Give an unused session back. That it fails on old registries harms nobody: sessions expire."""
-        try:
-            self._request("DELETE", upload.location, (repository_scope(repository, PULL_PUSH),), attempts=1).drain()
-        except MigrationError:
-            return
 
     def close(self) -> None:
         """Drop all connections."""

@@ -95,22 +95,13 @@ def test_who_had_a_blob_first_stays_its_holder(ledger):
 def test_what_is_known_of_a_tag(ledger):
     assert ledger.copied("team/app", "1") is None
     ledger.record([row(digest=DIGESTS[7], form="subset linux/amd64")])
-    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False, well=False)
-    ledger.finish("ok", {})
-    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False, well=True)
+    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False)
 
 
 @pytest.mark.parametrize("state", ["copied", "unchanged", "failed", "kept", "conflict"])
 def test_only_what_is_there_is_known(ledger, state):
     ledger.record([row(state=state)])
     assert (ledger.copied("team/app", "1") is not None) is (state in ("copied", "unchanged"))
-
-
-def test_a_run_that_did_not_end_well_vouches_for_nothing(ledger):
-    ledger.record([row()])
-    for outcome in ("failed", "aborted"):
-        ledger.finish(outcome, {})
-        assert not ledger.copied("team/app", "1").well
 
 
 def test_a_tag_with_a_hole_is_not_trusted_until_it_is_copied_again(ledger):

@@ -19,7 +19,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     parse_moment,
     select_repositories,
     select_tags,
-    undated_tags,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 
@@ -340,12 +339,11 @@ def test_dates_of_the_far_past_and_of_other_zones_are_compared():
     assert tags(created, created, since="2026-01-01T00:40") == ["utc", "naive"]
 
 
-def test_a_tag_without_a_date_is_kept_and_reported():
+def test_a_tag_without_a_date_is_kept():
     created = {"old": NOW - datetime.timedelta(days=100), "new": NOW}
     listed = ["unknown", "old", "new"]
     assert tags(listed, created, since="7d") == ["unknown", "new"]
     assert tags(listed, created, newest=1, newest_by="date") == ["unknown", "new"]
-    assert undated_tags(listed, created) == ["unknown"]
 
 
 @pytest.mark.parametrize(
