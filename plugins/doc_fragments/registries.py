@@ -106,9 +106,11 @@ options:
         type: int
         default: 5
       concurrency:
-        description: Requests at the same time, at the most. There are fewer while the registry says that it has too much to do.
+        description:
+          - Requests at the same time, at the most. There are fewer while the registry says that it has too much to do.
+          - V(0) is 16, and up to 64 where the registry is far away, so that even its quickest answers take long.
         type: int
-        default: 16
+        default: 0
       requests_per_second:
         description: Requests a second at the most, over the whole run; V(0) is no limit.
         type: float
@@ -124,7 +126,7 @@ options:
     type: dict
     suboptions: *endpoint
 requirements:
-  - urllib3 >= 2.0 on the host where the task runs
+  - python >= 3.9 on the host where the task runs; nothing else
 notes:
   - The environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE) are not looked at.
 """
@@ -258,9 +260,9 @@ options:
     choices: [skip, copy]
     default: skip
   workers:
-    description: Threads.
+    description: Threads. V(0) is as many as there may be requests at once.
     type: int
-    default: 16
+    default: 0
   state_dir:
     description:
       - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.

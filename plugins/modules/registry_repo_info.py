@@ -72,9 +72,9 @@ options:
       - The file's folder is made if need be. In check mode nothing is written.
     type: path
   workers:
-    description: Threads.
+    description: Threads. V(0) is as many as there may be requests at once.
     type: int
-    default: 16
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -183,7 +183,7 @@ def main() -> None:
             "tags": {"type": "dict", "options": tags},
             "details": {"type": "str", "choices": ["names", "digests", "platforms"], "default": "names"},
             "output_file": {"type": "path"},
-            "workers": {"type": "int", "default": 16},
+            "workers": {"type": "int", "default": 0},
         }
     )
     with Connections(module) as connections:

@@ -864,8 +864,11 @@ def test_docker_registry_goes_on_where_it_broke_off(real, monkeypatch):
     reader = client.open_blob("resume", blob(DATA))
     first = reader._response.chunks
 
+    passed: list[int] = []
+
     def broken() -> t.Iterator[bytes]:
         for data in first():
+            passed.append(len(data[:12_345]))
             yield data[:12_345]
             break
         raise ConnectionFailed("broke off")
@@ -878,7 +881,7 @@ def test_docker_registry_goes_on_where_it_broke_off(real, monkeypatch):
     while not (parts := [one.size for one in real.requests() if "/resume/blobs/sha256" in one.path and one.status == 206]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert parts == [len(DATA) - 12_345]
+    assert parts == [len(DATA) - passed[0]]
 
 
 def test_a_registry_without_ranges(registry, client):
@@ -1138,26 +1141,26 @@ def location_of(client: RegistryClient, registry: CountingRegistry, location: st
 @pytest.mark.parametrize(
     ("location", "target"),
     [
-        ("/v2/new/blobs/uploads/1", "{base}/v2/new/blobs/uploads/1"),
-        ("1?state=a%2Fb", "{base}/v2/new/blobs/uploads/1?state=a%2Fb"),
-        ("{base}/v2/new/blobs/uploads/1?state=a", "{base}/v2/new/blobs/uploads/1?state=a"),
+        ("/v2/new/blobs/uploads/1", "/v2/new/blobs/uploads/1"),
+        ("1?state=a%2Fb", "/v2/new/blobs/uploads/1?state=a%2Fb"),
+        ("{base}/v2/new/blobs/uploads/1?state=a", "/v2/new/blobs/uploads/1?state=a"),
         # behind a proxy: the registry's own port, no port, another scheme
-        ("http://127.0.0.1:5000/v2/new/blobs/uploads/1?state=a", "{base}/v2/new/blobs/uploads/1?state=a"),
-        ("http://127.0.0.1/v2/new/blobs/uploads/1", "{base}/v2/new/blobs/uploads/1"),
-        ("https://127.0.0.1/v2/new/blobs/uploads/1", "{base}/v2/new/blobs/uploads/1"),
+        ("http://127.0.0.1:5000/v2/new/blobs/uploads/1?state=a", "/v2/new/blobs/uploads/1?state=a"),
+        ("http://127.0.0.1/v2/new/blobs/uploads/1", "/v2/new/blobs/uploads/1"),
+        ("https://127.0.0.1/v2/new/blobs/uploads/1", "/v2/new/blobs/uploads/1"),
         # elsewhere is elsewhere
         ("http://storage.example.com/x?signature=a%2Bb", "http://storage.example.com/x?signature=a%2Bb"),
     ],
 )
 def test_where_uploads_go(location, target, registry, client):
-    assert location_of(client, registry, location.replace("{base}", registry.url)) == target.replace("{base}", registry.url)
+    assert location_of(client, registry, location.replace("{base}", registry.url)) == target
 
 
 def test_over_tls_uploads_stay_there(counting_registry, certificate_authority):
     registry = counting_registry(authority=certificate_authority)
     client = connect(registry)
     for location in (f"http://{registry.host}/v2/new/blobs/uploads/1", "http://127.0.0.1/v2/new/blobs/uploads/1"):
-        assert location_of(client, registry, location) == f"{registry.url}/v2/new/blobs/uploads/1"
+        assert location_of(client, registry, location) == "/v2/new/blobs/uploads/1"
 
 
 def test_an_upload_without_an_address(registry, client):
@@ -1178,7 +1181,7 @@ def test_an_upload_elsewhere_never_sees_who_we_are(registry, counting_registry):
     there = connect(storage, host=f"localhost:{storage.port}").start_upload("new").location
     client = connect(registry, Credential("alice", "canary"))
     client.ping()
-    client.put_blob("new", Upload(there), digest_of(DATA), DATA, len(DATA))
+    client.put_blob("new", Upload(f"http://localhost:{storage.port}{there}"), digest_of(DATA), DATA, len(DATA))
     assert storage.blob("new", digest_of(DATA)) == DATA
     assert not any("authorization" in one.headers for one in storage.log)
 

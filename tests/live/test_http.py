@@ -749,7 +749,7 @@ def test_storage_is_another_host_with_a_pause_of_its_own(registry):
     registry.behaviour.storage_host = "localhost"
     client = connect(registry)
     registry.behaviour.rules.append(Rule(path="^/storage/", status=429, headers={"Retry-After": "600"}))
-    client.transport.request("GET", f"http://localhost:{registry.port}/storage/x", {}, iter([])).close()
+    client.transport.request("GET", f"http://localhost:{registry.port}/storage/x", {"Content-Length": "0"}, iter([])).close()
     assert reads(client)
 
 
@@ -918,7 +918,7 @@ def test_no_secret_gets_into_an_error(authentication, fault, registry):
         lambda: client.get_manifest(NAME, TAG),
         lambda: client.head_blob(NAME, DIGEST),
         lambda: client.start_upload(NAME),
-        lambda: client.open_blob(NAME, blob(b"x")),
+        lambda: client.open_blob(NAME, blob(b"x")).close(),
         lambda: list(client.repositories()),
     ]
     failed = 0

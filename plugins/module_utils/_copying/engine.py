@@ -29,7 +29,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.pla
 )
 from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
-from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     ManifestBlobUnknown,
@@ -128,7 +128,7 @@ class Engine:
         self._window = threading.Condition(self._lock)
         self._open_tags = 0
         self._open_bytes = 0
-        self._scheduler = Scheduler(policy.workers)
+        self._scheduler = Scheduler(threads(policy.workers, source, destination))
         self._blobs = BlobPlan(source, destination, ledger, self._scheduler, self._lock, Holders() if holders is None else holders)
         self._repositories: dict[str, _Repository] = {}
         self._subject_locks: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)

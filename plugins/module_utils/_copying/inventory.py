@@ -13,7 +13,7 @@ import functools
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
     RepositorySelection,
     TagSelection,
@@ -50,7 +50,7 @@ class _Reader:
         self._details = details
         self._lock = threading.Lock()
         self._now = datetime.datetime.now(datetime.timezone.utc)
-        self.scheduler = Scheduler(workers)
+        self.scheduler = Scheduler(threads(workers, store))
         self.found: dict[str, dict[str, t.Any]] = {}
         self.failures: list[dict[str, str]] = []
 

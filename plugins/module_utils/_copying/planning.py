@@ -24,7 +24,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.led
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, Action, PlanRow, PlanWriter, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
-from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
     missing_tags,
     needs_catalog,
@@ -231,7 +231,7 @@ class Planner:
         targets = self.targets()
         self._source.expect([target.source for target in targets])
         self._destination.expect([target.destination for target in targets])
-        scheduler = Scheduler(self._policy.workers)
+        scheduler = Scheduler(threads(self._policy.workers, self._source, self._destination))
         try:
             for target in targets:
                 scheduler.submit(_LIST, functools.partial(self._list, target, scheduler, writer))
@@ -539,7 +539,7 @@ def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.C
     result = Measure()
     seen: set[str] = set()
     lock = threading.Lock()
-    scheduler = Scheduler(policy.workers)
+    scheduler = Scheduler(threads(policy.workers, source))
 
     def walk(repository: str, manifest: Manifest, depth: int) -> None:
         check_nesting(depth, f"{source.name}/{repository}@{manifest.digest}")

@@ -62,7 +62,8 @@ class Policy:
     foreign_layers: ForeignLayers = "skip"
     platforms: tuple[Platform, ...] = ()
     index: IndexForm = "whole"
-    workers: int = 16
+    #: threads; 0: as many as the stores can take requests at once
+    workers: int = 0
     only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:

@@ -15,7 +15,14 @@ import itertools
 import threading
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+
 Task = t.Callable[[], None]
+
+
+def threads(wanted: int, *stores: Store) -> t.Callable[[], int]:
+    """What says how many threads there may be: so many as are wanted or, with 0, as many as the stores take requests at once."""
+    return lambda: wanted or max(store.places for store in stores)
 
 
 class Scheduler:
@@ -24,8 +31,9 @@ class Scheduler:
     A task handles the errors that it expects. One that it does not expect ends the run: `wait` raises it.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._workers = max(1, workers)
+    def __init__(self, workers: t.Callable[[], int]) -> None:
+        """`workers`: how many threads there may be now."""
+        self._workers = workers
         self._heap: list[tuple[tuple[int, int], int, Task]] = []
         self._numbers = itertools.count()
         lock = threading.Lock()
@@ -48,11 +56,15 @@ class Scheduler:
             self._unfinished += 1
             if self._idle:
                 self._changed.notify()
-            # an idle thread stays idle in this count until it has woken up: it takes one of the tasks that wait, not all of them
-            if len(self._heap) > self._idle and len(self._threads) < self._workers:
-                thread = threading.Thread(target=self._work, name=f"copy-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            self._grow()
+
+    def _grow(self) -> None:
+        """Start a thread if there is work for it. The lock is held."""
+        # an idle thread stays idle in this count until it has woken up: it takes one of the tasks that wait, not all of them
+        if len(self._heap) > self._idle and len(self._threads) < max(1, self._workers()):
+            thread = threading.Thread(target=self._work, name=f"copy-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def wait(self) -> None:
         """Wait until every task has ended; raises what a task did not expect."""
@@ -103,6 +115,8 @@ class Scheduler:
                     return
                 task = heapq.heappop(self._heap)[2]
                 self._room.notify()
+                # the number of threads that there may be changes while nothing is submitted, too
+                self._grow()
             try:
                 task()
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits

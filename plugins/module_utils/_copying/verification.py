@@ -31,7 +31,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.pla
 )
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job
-from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
+from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
     BlobUnknown,
@@ -112,7 +112,7 @@ def verify(job: Job, mode: Mode) -> Verified:
 
 def _compare(job: Job, mode: Mode, rows: t.Iterable[PlanRow], result: Verified) -> None:
     walk = _Walk(job.destination, job.policy, result)
-    scheduler = Scheduler(job.policy.workers)
+    scheduler = Scheduler(threads(job.policy.workers, job.source, job.destination))
     try:
         for row in rows:
             if row.action == "copy":

@@ -13,13 +13,13 @@ import types
 import typing as t
 from urllib.parse import unquote
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HAS_URLLIB3, URLLIB3_IMPORT_ERROR, HTTPOptions
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HTTPOptions
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform, parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import (
@@ -61,7 +61,7 @@ ENDPOINT: Options = {
     "connect_timeout": {"type": "float", "default": 10.0},
     "read_timeout": {"type": "float", "default": 60.0},
     "attempts": {"type": "int", "default": 5},
-    "concurrency": {"type": "int", "default": 16},
+    "concurrency": {"type": "int", "default": 0},
     "requests_per_second": {"type": "float", "default": 0.0},
     "chunk_size": {"type": "int", "default": 0},
 }
@@ -123,18 +123,15 @@ RULES: Options = {
     "platform_index": {"type": "str", "choices": ["whole", "subset", "sparse"], "default": "whole"},
     "referrers": {"type": "bool", "default": True},
     "foreign_layers": {"type": "str", "choices": ["skip", "copy"], "default": "skip"},
-    "workers": {"type": "int", "default": 16},
+    "workers": {"type": "int", "default": 0},
     "state_dir": {"type": "path"},
 }
 
 
 def make_module(spec: Options, both_sides: bool = False) -> AnsibleModule:
-    """An AnsibleModule with the two connections (required where `both_sides`), check mode, and a word where urllib3 is missing."""
+    """An AnsibleModule with the two connections (required where `both_sides`), and check mode."""
     connections = {side: {**_ENDPOINT_OPTION, "required": both_sides} for side in SIDES}
-    module = AnsibleModule(argument_spec={**connections, **spec}, supports_check_mode=True)
-    if not HAS_URLLIB3:
-        module.fail_json(msg=missing_required_lib("urllib3 >= 2.0"), exception=str(URLLIB3_IMPORT_ERROR))
-    return module
+    return AnsibleModule(argument_spec={**connections, **spec}, supports_check_mode=True)
 
 
 def fail(module: AnsibleModule, error: MigrationError, **more: t.Any) -> t.NoReturn:
@@ -263,12 +260,12 @@ def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
 
 def http_options(options: Options) -> HTTPOptions:
     """The part of a connection's options that is about HTTP."""
-    for name, lowest in (("attempts", 1), ("concurrency", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
+    for name, lowest in (("attempts", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
         if options[name] < lowest:
             raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
-    for name in ("requests_per_second", "chunk_size"):
+    for name, meaning in (("requests_per_second", "no limit"), ("chunk_size", "whole blobs"), ("concurrency", "as many as suit it")):
         if options[name] < 0:
-            raise InvalidOption("must not be negative.", subject=name, hint="0 means no limit.")
+            raise InvalidOption("must not be negative.", subject=name, hint=f"0 means {meaning}.")
     return HTTPOptions(
         tls=TLSOptions(
             options["validate_certs"],
@@ -296,8 +293,8 @@ def rules_of(params: Options) -> list[Rule]:
 
 def policy_of(params: Options) -> Policy:
     """The options that say how to decide; those that a module does not have keep their defaults."""
-    if params["workers"] < 1:
-        raise InvalidOption("must be at least 1.", subject="workers", hint="16 suits most registries.")
+    if params["workers"] < 0:
+        raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in ("existing_tags", "backup_tag", "on_error", "retries") if params.get(name) is not None}
     return Policy(

@@ -25,6 +25,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.authent
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
+from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Body
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -47,7 +48,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
     LIST_BODY,
     REDIRECTS,
     AnswerTooLarge,
-    Body,
     HTTPOptions,
     Origin,
     Response,
@@ -105,7 +105,7 @@ class Features:
 
 @dataclasses.dataclass(frozen=True)
 class Upload:
-    """An upload session: where to send the bytes, and the smallest chunk that it takes (0 = any)."""
+    """An upload session: where to send the bytes (a path at the registry, or an address), and the smallest chunk that it takes (0: any)."""
 
     location: str
     chunk_min_length: int = 0
@@ -144,6 +144,7 @@ class RegistryClient:
         api = api_host(self.host)
         self.origin: Origin = origin_of(f"{scheme}://{api}/")
         self._base = f"{scheme}://{api}"
+        self._here = f"{self._base}/"
         self.transport = Transport(self.origin, options or HTTPOptions(), bandwidth)
         self._credential_for = credential_for
         self._headers = dict(headers or {})
@@ -208,22 +209,21 @@ class RegistryClient:
         follow: bool = False,
         read_whole: int = 0,
     ) -> Response:
-        """Send with authorization, signing in again as often as it makes sense. `path` may be a whole address.
+        """Send with authorization, signing in again as often as it makes sense. `path` may be the address of another host.
 
         A body that is not bytes is sent once: a 401 to it raises ConnectionFailed, for the caller to start over.
         `read_whole`: see Transport.request.
         """
-        url = path if "://" in path else self._base + path
         authenticator = self._authenticator_of(scopes)
         wanted = scopes
-        plain = dict(headers or {})
+        plain = headers or {}
+        own = path.startswith("/") or origin_of(path) == self.origin
         for sign_in in range(SIGN_INS + 1):
-            own = origin_of(url) == self.origin
             secret = {**self._headers, **authenticator.header(wanted)} if own else {}
             if follow:
-                response = self.transport.follow(method, url, plain, secret_headers=secret, read_whole=read_whole)
+                response = self.transport.follow(method, path, plain, secret_headers=secret, read_whole=read_whole)
             else:
-                response = self.transport.request(method, url, {**plain, **secret}, body, attempts=attempts, read_whole=read_whole)
+                response = self.transport.request(method, path, {**plain, **secret}, body, attempts=attempts, read_whole=read_whole)
             if response.status != 401 or not own or origin_of(response.url) != self.origin:
                 self._welcome = self._welcome or response.status < 300
                 return response
@@ -568,7 +568,7 @@ class RegistryClient:
         scopes = [repository_scope(repository, PULL_PUSH)]
         if source != repository:
             scopes.append(repository_scope(source, PULL))
-        query = urlencode({"mount": digest, "from": source})
+        query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
         # that a mount from elsewhere fails is no disaster: there is another way, which is not waited for long
         return self._start(repository, f"?{query}", scopes, attempts=None if source == repository else MOUNT_ATTEMPTS)
 
@@ -594,15 +594,18 @@ class RegistryClient:
         location = response.headers.get("Location", "")
         if not location:
             raise InvalidAnswer("opened an upload without saying where (no Location).", subject=self._subject(repository))
-        location = self._at_home(urljoin(response.url, location))
-        if self.origin.scheme == "https" and origin_of(location).scheme != "https":
+        minimum = response.headers.get("OCI-Chunk-Min-Length", "")
+        chunk_min_length = int(minimum) if minimum.isdecimal() else 0
+        if not location.startswith(self._here):
+            # the usual form needs no taking apart
+            location = self._at_home(urljoin(response.url, location))
+        if self.origin.scheme == "https" and self.transport.parse(location)[0].scheme != "https":
             raise RedirectRefused(
                 f"wants an upload sent over plain http to {origin_of(location)}.",
                 subject=str(self.origin),
                 hint="Have the registry's storage or proxy answer with https addresses.",
             )
-        minimum = response.headers.get("OCI-Chunk-Min-Length", "")
-        return Upload(location, int(minimum) if minimum.isdecimal() else 0)
+        return Upload(location[len(self._base) :] if location.startswith(self._here) else location, chunk_min_length)
 
     def post_blob(self, repository: str, digest: str, body: Body, length: int) -> Upload | None:
         """Send a blob in one POST. None: stored. Else the registry does not know this form, and opened a session instead."""
@@ -628,7 +631,7 @@ class RegistryClient:
         scopes = (repository_scope(repository, PULL_PUSH),)
         start = 0
         # one place to the end: who reads from elsewhere meanwhile must not have to wait here for those who wait there
-        with self.transport.limits(origin_of(upload.location)).gate.place():
+        with self.transport.limits(self.transport.parse(upload.location)[0]).gate.place():
             for chunk in _in_pieces(body, size):
                 headers = {
                     "Content-Type": "application/octet-stream",
@@ -662,6 +665,9 @@ class RegistryClient:
 
 def _with_query(url: str, **more: str) -> str:
     """The address with parameters added; what is in its query already is kept to the letter (it may be signed)."""
+    if not any(f"{name}=" in url for name in more):
+        separator = "&" if "?" in url else "?"
+        return url + separator + "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items())
     parts = urlsplit(url)
     names = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}
     added = "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items() if name not in names)

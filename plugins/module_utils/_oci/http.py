@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""HTTP for registries, on urllib3: pooled connections, proxies, retries, pauses, redirects; no knowledge of registries.
+"""HTTP for registries: retries, pauses, redirects, proxies, certificates; no knowledge of registries.
 
-urllib3's own retries and redirects are off: a redirect must not carry credentials along, a pause concerns all workers of a
-host, and a body that streams from another registry cannot be sent twice.
+A redirect must not carry credentials along, a pause concerns all workers of a host, and a body that streams from another registry
+cannot be sent twice: what a general client does by itself is decided here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,29 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import socket
 import ssl
 import threading
 import time
 import typing as t
-from urllib.parse import unquote, urljoin, urlsplit
+import zlib
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import (
+    PIECE,
+    Answer,
+    Body,
+    ConnectTimeout,
+    NameUnknown,
+    NoConnection,
+    NotHTTP,
+    Pool,
+    Proxy,
+    ProxyRefused,
+    ReadTimeout,
+    Route,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     CertificateUntrusted,
@@ -34,18 +50,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
 
-try:
-    import urllib3
-    import urllib3.exceptions as urllib3_errors
-    from urllib3.util import Timeout, make_headers
-except ImportError as error:
-    HAS_URLLIB3 = False
-    URLLIB3_IMPORT_ERROR: ImportError | None = error
-else:
-    HAS_URLLIB3 = True
-    URLLIB3_IMPORT_ERROR = None
-
-READ_SIZE = 1 << 20
 #: answers that are read whole (errors, tokens, lists) are bounded: what a server sends is hostile until proved otherwise
 SMALL_BODY = 1 << 20
 LIST_BODY = 64 << 20
@@ -61,8 +65,6 @@ MOST_WARNINGS = 50
 #: the text of each `299 - "text"` in a Warning header (distribution-spec "Warnings")
 _WARNING = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 
-Body = t.Union[bytes, t.Iterable[bytes], None]
-
 
 @dataclasses.dataclass(frozen=True)
 class HTTPOptions:
@@ -75,7 +77,8 @@ class HTTPOptions:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 5
-    concurrency: int = 16
+    #: 0: as many as the host can take, see Gate
+    concurrency: int = 0
     requests_per_second: float = 0.0
 
 
@@ -112,41 +115,37 @@ class AnswerTooLarge(InvalidAnswer):
 class Response:
     """An answer. One whose body is streamed must be closed; it keeps its connection and its place at the host until then."""
 
-    def __init__(self, raw: t.Any, url: str, release: t.Callable[[], None]) -> None:
-        self.status: int = raw.status
-        self.headers: t.Mapping[str, str] = raw.headers
+    def __init__(self, answer: Answer, url: str, release: t.Callable[[], None]) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
         self.url = url
-        self._raw = raw
+        self._answer = answer
         self._release: t.Callable[[], None] | None = release
         self._body: bytes | None = None
 
     def header_lines(self, name: str) -> list[str]:
         """All values of a header that may come on several lines."""
-        return list(self._raw.headers.getlist(name))
+        return self.headers.get_list(name)
 
     @property
     def length(self) -> int:
         """The announced bytes of the body; -1 where there is no word, or one about its compressed form."""
         length = self.headers.get("Content-Length", "")
-        return int(length) if length.isdecimal() and not self._is_encoded() else -1
+        return int(length) if length.isdecimal() and not self._encoding else -1
 
     def body(self, limit: int = SMALL_BODY) -> bytes:
         """The whole body, at most `limit` bytes (else AnswerTooLarge), read once. ConnectionFailed if it breaks off."""
         if self._body is None:
+            pieces, length = [], 0
             try:
-                data = self._raw.read(limit + 1, decode_content=self._is_encoded())
-                if len(data) > limit:
-                    raise AnswerTooLarge(f"answered with more than {limit} bytes.", subject=str(origin_of(self.url)))
-                if self._raw.length_remaining:
-                    # urllib3 complains only when it is read on
-                    raise ConnectionFailed(
-                        "an answer broke off.", subject=str(origin_of(self.url)), hint="It has been tried again as often as allowed."
-                    )
-            except (urllib3_errors.HTTPError, OSError) as error:
-                raise _translate(error, origin_of(self.url)) from error
+                for data in self.chunks():
+                    pieces.append(data)
+                    length += len(data)
+                    if length > limit:
+                        raise AnswerTooLarge(f"answered with more than {limit} bytes.", subject=str(origin_of(self.url)))
             finally:
                 self.close()
-            self._body = data
+            self._body = b"".join(pieces)
         return self._body
 
     def json(self, limit: int = SMALL_BODY) -> t.Any:
@@ -161,20 +160,47 @@ class Response:
                 hint="Is this the registry's address, and not that of a web page or a proxy in front of it?",
             ) from None
 
-    def _is_encoded(self) -> bool:
+    @property
+    def _encoding(self) -> str:
         # identity is asked for; a server that compresses nevertheless has to be undone before digests are compared
-        return "content-encoding" in self.headers
+        return self.headers.get("Content-Encoding", "").strip().lower() if "Content-Encoding" in self.headers else ""
 
     def chunks(self) -> t.Iterator[bytes]:
-        """The body piece by piece, up to 1 MiB each; ConnectionFailed if it breaks off."""
+        """The body piece by piece, up to 256 KiB each; ConnectionFailed if it breaks off."""
+        read = self._answer.read
         try:
+            if self._encoding not in ("", "identity"):
+                yield from self._decoded()
+                return
             while True:
-                data = self._raw.read(READ_SIZE, decode_content=self._is_encoded())
+                data = read()
                 if not data:
                     return
                 yield data
-        except (urllib3_errors.HTTPError, OSError) as error:
+        except OSError as error:
             raise _translate(error, origin_of(self.url)) from error
+
+    def _decoded(self) -> t.Iterator[bytes]:
+        where = str(origin_of(self.url))
+        if self._encoding not in ("gzip", "x-gzip", "deflate"):
+            raise InvalidAnswer(f"answers in the encoding {self._encoding!r}, which was not asked for.", subject=where)
+        # both formats, told apart by how they begin
+        decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            while True:
+                data = self._answer.read()
+                if not data:
+                    break
+                while data:
+                    # a little that becomes very much is taken in pieces, too
+                    piece = decoder.decompress(data, PIECE)
+                    data = decoder.unconsumed_tail
+                    if piece:
+                        yield piece
+            if not decoder.eof:
+                raise ConnectionFailed("an answer broke off.", subject=where, hint="It has been tried again as often as allowed.")
+        except zlib.error:
+            raise InvalidAnswer(f"says that its answer is in {self._encoding}, but it is not.", subject=where) from None
 
     def drain(self) -> None:
         """Read what is left, if it is little, so that the connection can be used again; and close."""
@@ -188,13 +214,7 @@ class Response:
         """Give connection and place back; may be called again."""
         release, self._release = self._release, None
         if release is not None:
-            if self._raw.length_remaining == 0:
-                # also of a body without bytes the end has to be read, or the next request finds its connection busy
-                self._raw.drain_conn()
-            if self._raw.isclosed():
-                self._raw.release_conn()
-            else:
-                self._raw.close()
+            self._answer.close()
             release()
 
 
@@ -208,7 +228,8 @@ class Transport:
         self.warnings: list[str] = []
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
-        self._pools: dict[Origin, t.Any] = {}
+        self._base = f"{origin.scheme}://{origin}"
+        self._pools: dict[Origin, Pool] = {}
         self._limits: dict[Origin, HostLimits] = {}
         if options.connect_to and options.proxy:
             raise InvalidOption("cannot be combined with proxy.", subject="connect_to", hint="Leave out one of them.")
@@ -229,17 +250,17 @@ class Transport:
 
         A body that is not bytes can be sent once only: its failures are the caller's to repeat. Redirects are returned.
         With `read_whole` an answer with 200 has been read, up to so many bytes (else AnswerTooLarge), and one that breaks off is
-        no answer. `at_once`: do not wait for a place (see Gate). Raises ConnectionFailed and its like when no answer came to the
-        last attempt.
+        no answer. `at_once`: do not wait for a place (see Gate). `url` may be a path at the registry itself. Raises ConnectionFailed
+        and its like when no answer came to the last attempt.
         """
-        origin = origin_of(url)
+        origin, target = self.parse(url)
         limits = self.limits(origin)
         tries = attempts or self.options.attempts
         can_repeat = body is None or isinstance(body, bytes)
         attempt = 0
         while True:
             try:
-                response = self._send(method, url, origin, limits, headers, body, at_once)
+                response = self._send(method, target, origin, limits, headers, body, at_once)
                 if read_whole and response.status == 200:
                     response.body(read_whole)
             except ConnectionFailed:
@@ -270,14 +291,14 @@ class Transport:
         """Send a request without body and follow redirects; `secret_headers` go to the registry's own origin only."""
         seen = set()
         while True:
-            origin = origin_of(url)
+            origin = self.parse(url)[0]
             everything = {**headers, **secret_headers} if origin == self.origin else dict(headers)
             response = self.request(method, url, everything, read_whole=read_whole)
             if response.status not in REDIRECTS or "location" not in response.headers:
                 return response
             response.drain()
-            seen.add(url)
-            target = urljoin(url, response.headers["location"])
+            seen.add(response.url)
+            target = urljoin(response.url, response.headers["location"])
             if origin.scheme == "https" and origin_of(target).scheme != "https":
                 raise RedirectRefused(
                     f"redirects from https to plain http on {origin_of(target)}.",
@@ -288,8 +309,16 @@ class Transport:
                 raise RedirectRefused("redirects in a loop.", subject=str(origin), hint="Report it to the registry's operator.")
             url = target
 
+    def parse(self, url: str) -> tuple[Origin, str]:
+        """Where a request goes, and the target that it names there: path and query. A path alone is one of the registry's own."""
+        if url.startswith("/"):
+            return self.origin, url
+        origin = origin_of(url)
+        parts = urlsplit(url)
+        return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
     def _send(
-        self, method: str, url: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body, at_once: bool
+        self, method: str, target: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body, at_once: bool
     ) -> Response:
         gate = limits.gate
         gate.acquire(at_once)
@@ -302,37 +331,27 @@ class Transport:
         try:
             # only now, for the host may have asked for a pause while this request waited for its place
             limits.wait()
-            raw = self._exchange(method, url, origin, headers, body)
-            overloaded = raw.status in OVERLOADED
-            for line in raw.headers.getlist("Warning") if "warning" in raw.headers else ():
-                self._warn(origin, line)
-            response = Response(raw, url, release)
+            everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+            began = time.monotonic()
+            answer = self._pool(origin).request(method, target, everything, body)
+            if not body:
+                gate.answered(time.monotonic() - began)
+            overloaded = answer.status in OVERLOADED
+            if "warning" in answer.headers:
+                for line in answer.headers.get_list("warning"):
+                    self._warn(origin, line)
+            base = self._base if origin is self.origin else f"{origin.scheme}://{origin}"
+            response = Response(answer, base + target, release)
             released = True
             if method == "HEAD":
                 response.close()
             return response
-        except (urllib3_errors.HTTPError, OSError) as error:
-            overloaded = isinstance(error, urllib3_errors.TimeoutError)
+        except OSError as error:
+            overloaded = isinstance(error, (ReadTimeout, ConnectTimeout))
             raise _translate(error, origin, timeouts=self.options) from error
         finally:
             if not released:
                 release()
-
-    def _exchange(self, method: str, url: str, origin: Origin, headers: t.Mapping[str, str], body: Body) -> t.Any:
-        pool = self._pool(origin)
-        arguments: dict[str, t.Any] = {
-            "body": body,
-            "headers": {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Host": str(origin), **headers},
-            "redirect": False,
-            "retries": False,
-            "preload_content": False,
-            "decode_content": False,
-        }
-        if isinstance(pool, urllib3.ProxyManager):
-            return pool.request(method, url, **arguments)
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return pool.request(method, target, assert_same_host=False, **arguments)
 
     # -- what is shared
     def limits(self, origin: Origin) -> HostLimits:
@@ -349,42 +368,32 @@ class Transport:
         """Requests sent so far, to the registry and to the hosts that it sent us to."""
         return sum(limits.requests for limits in list(self._limits.values()))
 
-    def _pool(self, origin: Origin) -> t.Any:
+    def _pool(self, origin: Origin) -> Pool:
         found = self._pools.get(origin)
         if found is None:
             with self._lock:
                 if origin not in self._pools:
-                    self._pools[origin] = self._make_pool(origin)
+                    self._pools[origin] = Pool(self._route(origin), str(origin))
                 found = self._pools[origin]
         return found
 
-    def _make_pool(self, origin: Origin) -> t.Any:
+    def _route(self, origin: Origin) -> Route:
         options = self.options
-        arguments: dict[str, t.Any] = {
-            "maxsize": options.concurrency,
-            "block": False,
-            "timeout": Timeout(connect=options.connect_timeout, read=options.read_timeout),
-        }
-        if origin.scheme == "https":
-            if self._context is None:
-                self._context = make_context(str(self.origin), options.tls)
-            arguments["ssl_context"] = self._context
-            if not options.tls.validate_certs:
-                # the user has said so, and the module has warned once: not again for each connection
-                urllib3.disable_warnings(urllib3_errors.InsecureRequestWarning)
-                arguments["cert_reqs"] = "CERT_NONE"
-                arguments["assert_hostname"] = False
-        proxy = self._proxy(origin)
-        if proxy:
-            return self._make_proxy_manager(proxy, arguments)
+        if origin.scheme == "https" and self._context is None:
+            self._context = make_context(str(self.origin), options.tls)
         host, port = origin.host, origin.port
         if options.connect_to and origin == self.origin:
             host, port = _split_address(options.connect_to, origin.port)
-            if origin.scheme == "https":
-                # what the certificate is checked for
-                arguments["server_hostname"] = origin.host
-        kind = urllib3.HTTPSConnectionPool if origin.scheme == "https" else urllib3.HTTPConnectionPool
-        return kind(host, port, **arguments)
+        return Route(
+            host,
+            port,
+            origin.host,
+            origin.port,
+            self._context if origin.scheme == "https" else None,
+            self._make_proxy(self._proxy(origin)),
+            options.connect_timeout,
+            options.read_timeout,
+        )
 
     def _proxy(self, origin: Origin) -> str:
         if self.options.connect_to and origin == self.origin:
@@ -399,7 +408,9 @@ class Transport:
             return ""
         return proxy if "://" in proxy else f"http://{proxy}"
 
-    def _make_proxy_manager(self, proxy: str, arguments: dict[str, t.Any]) -> t.Any:
+    def _make_proxy(self, proxy: str) -> Proxy | None:
+        if not proxy:
+            return None
         try:
             parts = urlsplit(proxy)
             where = Origin(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -412,15 +423,11 @@ class Transport:
                 subject="proxy",
                 hint="Write it as http://host:port, with %-escapes for special characters in user name and password.",
             )
-        headers = None
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers = make_headers(proxy_basic_auth=pair)
+        context = None
         if where.scheme == "https":
             # who we are is for the registry to know
-            tls = dataclasses.replace(self.options.tls, client_cert="", client_key="")
-            arguments["proxy_ssl_context"] = make_context(str(where), tls)
-        return urllib3.ProxyManager(f"{where.scheme}://{where}", proxy_headers=headers, **arguments)
+            context = make_context(str(where), dataclasses.replace(self.options.tls, client_cert="", client_key=""))
+        return Proxy(where.host, where.port, parts.username, parts.password or "", context)
 
     def _warn(self, origin: Origin, line: str) -> None:
         for said in _WARNING.findall(line) or [line]:
@@ -435,7 +442,7 @@ class Transport:
         """Drop all connections."""
         with self._lock:
             for pool in self._pools.values():
-                pool.clear() if hasattr(pool, "clear") else pool.close()
+                pool.close()
             self._pools.clear()
 
 
@@ -446,51 +453,47 @@ def _split_address(address: str, default_port: int) -> tuple[str, int]:
     return match.group(1).strip("[]"), int(match.group(2) or default_port)
 
 
-def _translate(error: BaseException, origin: Origin, timeouts: HTTPOptions | None = None) -> MigrationError:
-    """urllib3's and the system's exceptions in our words. No URL is quoted: its query may hold a signature."""
+def _translate(error: OSError, origin: Origin, timeouts: HTTPOptions | None = None) -> MigrationError:
+    """What went wrong with a connection, in our words. No URL is quoted: its query may hold a signature."""
     where = str(origin)
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateUntrusted(
-                f"its certificate is not trusted: {cause.verify_message}.",
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CertificateUntrusted(
+            f"its certificate is not trusted: {error.verify_message}.",
+            subject=where,
+            hint="Give the CA that signed it as ca_path, or put it into certs.d.",
+        )
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).lower().replace("_", " ")
+        if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:
+            return SchemeMismatch(
+                "speaks plain http on this port, not TLS.",
                 subject=where,
-                hint="Give the CA that signed it as ca_path, or put it into certs.d.",
+                hint="Check the port, or set plain_http: true if the registry really has no TLS.",
             )
-        if isinstance(cause, ssl.SSLError):
-            reason = (cause.reason or str(cause)).lower().replace("_", " ")
-            if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:
-                return SchemeMismatch(
-                    "speaks plain http on this port, not TLS.",
-                    subject=where,
-                    hint="Check the port, or set plain_http: true if the registry really has no TLS.",
-                )
-            if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
-                return CertificateUntrusted(
-                    "wants a client certificate, or another one.", subject=where, hint="Give client_cert and client_key."
-                )
-            return ConnectionFailed(f"TLS failed: {reason}.", subject=where, hint="Check the server's TLS versions and certificate.")
-    name = type(error).__name__
-    if isinstance(error, urllib3_errors.NameResolutionError):
-        return ConnectionFailed("the host name cannot be resolved.", subject=where, hint="Check the name and the DNS of this machine.")
-    if isinstance(error, urllib3_errors.ProxyError) and " 407 " in str(error):
-        return proxy_refusal()
-    if isinstance(error, urllib3_errors.ProxyError):
+        if "certificate required" in reason or "handshake failure" in reason or "bad certificate" in reason:
+            return CertificateUntrusted(
+                "wants a client certificate, or another one.", subject=where, hint="Give client_cert and client_key."
+            )
+        return ConnectionFailed(f"TLS failed: {reason}.", subject=where, hint="Check the server's TLS versions and certificate.")
+    if isinstance(error, ProxyRefused):
+        if error.status == 407:
+            return proxy_refusal()
         return ConnectionFailed("the proxy did not let the connection through.", subject=where, hint="Check proxy and no_proxy.")
-    # before the next one, which it is a kind of
-    # urllib3 takes it for a kind of time-out
-    if isinstance(error, urllib3_errors.NewConnectionError):
+    if isinstance(error, NameUnknown):
+        return ConnectionFailed("the host name cannot be resolved.", subject=where, hint="Check the name and the DNS of this machine.")
+    if isinstance(error, NoConnection):
         return ConnectionFailed("the connection was refused or has no route.", subject=where, hint="Check host, port and firewalls.")
-    if isinstance(error, urllib3_errors.ConnectTimeoutError):
+    if isinstance(error, ConnectTimeout):
         seconds = f" within {timeouts.connect_timeout:g} s" if timeouts else ""
         return ConnectionFailed(f"no connection{seconds}.", subject=where, hint="Check the address, the port and firewalls.")
-    if isinstance(error, urllib3_errors.ReadTimeoutError):
+    if isinstance(error, (ReadTimeout, socket.timeout)):
         seconds = f" for {timeouts.read_timeout:g} s" if timeouts else ""
         return ConnectionFailed(f"sent nothing{seconds}.", subject=where, hint="Raise read_timeout if the registry is that slow.")
-    if "BadStatusLine" in str(error) or "UnknownProtocol" in name:
+    if isinstance(error, NotHTTP):
         if origin.scheme == "https":
             return ConnectionFailed("answered with something that is not HTTP.", subject=where, hint="Check host and port.")
         return SchemeMismatch("does not speak plain http on this port.", subject=where, hint="Set plain_http: false if it has TLS.")
-    return ConnectionFailed(f"the connection broke ({name}).", subject=where, hint="It has been tried again as often as allowed.")
+    return ConnectionFailed(f"the connection broke ({error}).", subject=where, hint="It has been tried again as often as allowed.")
 
 
 def proxy_refusal() -> MigrationError:
@@ -500,16 +503,3 @@ def proxy_refusal() -> MigrationError:
         subject="proxy",
         hint="Write them into its address: http://user:password@host:port, with %-escapes for special characters.",
     )
-
-
-def _causes(error: BaseException) -> t.Iterator[BaseException]:
-    """The exception, what it wraps and what caused it."""
-    queue: list[t.Any] = [error]
-    seen: set[int] = set()
-    while queue:
-        current = queue.pop(0)
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]

@@ -48,19 +48,31 @@ class Rate:
             self._sleep(start - now)
 
 
+#: requests at once where nobody has said how many: for a host that is near, and for one that is far away
+NEAR, FAR = 16, 64
+#: seconds; a host that needs longer than this for its quickest answer gets more requests at once, in proportion
+NEARNESS = 0.005
+#: answers that have to be seen before the quickest of them says how far away a host is
+SEEN = 8
+
+
 class Gate:
     """How many requests may be under way at once; the number adapts.
 
     It is halved when the host says that it has too much to do, and grows by one for each round of requests that went well
-    (additive increase, multiplicative decrease), never above `maximum`. A thread that has a place may take it again: an upload in
-    pieces is one place from its first piece to its last.
+    (additive increase, multiplicative decrease), never above `maximum`. With a maximum of 0 there are 16 places, and up to 64 where
+    even the quickest answer takes long: then it is the way to the host that costs the time, and waiting for one answer leaves room
+    for others. A thread that has a place may take it again: an upload in pieces is one place from its first piece to its last.
 
     Whoever copies from host to host takes the place at the destination first, so that no two can wait for each other.
     """
 
     def __init__(self, maximum: int) -> None:
-        self.maximum = max(1, maximum)
+        self._adapts = maximum <= 0
+        self.maximum = NEAR if self._adapts else maximum
         self.limit = float(self.maximum)
+        self._quickest = math.inf
+        self._seen = 0
         self._active = 0
         self._halved_at = -math.inf
         self._changed = threading.Condition()
@@ -84,6 +96,23 @@ class Gate:
             yield
         finally:
             self.release()
+
+    def answered(self, seconds: float) -> None:
+        """Say how long an answer took that had nothing to wait for but the host."""
+        if not self._adapts:
+            return
+        with self._changed:
+            self._seen += 1
+            self._quickest = min(self._quickest, seconds)
+            if self._seen < SEEN:
+                return
+            maximum = min(FAR, max(NEAR, round(NEAR * self._quickest / NEARNESS)))
+            if maximum > self.maximum and not math.isfinite(self._halved_at):
+                # a host that has never complained need not be approached step by step
+                self.limit = float(maximum)
+                self._changed.notify_all()
+            self.maximum = maximum
+            self.limit = min(self.limit, float(maximum))
 
     def release(self, overloaded: bool = False) -> None:
         """Give the place back and say whether the host showed that it was overloaded."""

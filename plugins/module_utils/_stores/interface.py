@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import NEAR
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 
@@ -110,6 +111,11 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def delete_manifest(self, repository: str, reference: str) -> bool:
         """Delete a tag or digest; False where it was not there."""
+
+    @property
+    def places(self) -> int:
+        """How much the store can usefully be asked at the same time."""
+        return NEAR
 
     @property
     def requests(self) -> int:

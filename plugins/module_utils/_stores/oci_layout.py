@@ -24,6 +24,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import PIECE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import check_digest, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     BlobUnknown,
@@ -34,7 +35,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     RepositoryUnknown,
     StateError,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import READ_SIZE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     MANIFEST_LIMIT,
@@ -70,7 +70,7 @@ class _File:
     def _pieces(self) -> t.Iterator[bytes]:
         while True:
             try:
-                data = self._file.read(READ_SIZE)
+                data = self._file.read(PIECE)
             except OSError as error:
                 raise StateError(f"cannot be read: {error.strerror}.", subject=self._file.name, hint="Look at the disk.") from error
             if not data:

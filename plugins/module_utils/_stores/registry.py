@@ -266,6 +266,10 @@ class RegistryStore(Store):
 
     # -- bookkeeping
     @property
+    def places(self) -> int:
+        return self.client.transport.limits(self.client.origin).gate.maximum
+
+    @property
     def requests(self) -> int:
         return self.client.transport.requests
 

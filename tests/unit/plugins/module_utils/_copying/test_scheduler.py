@@ -19,7 +19,7 @@ def scheduler():
     schedulers = []
 
     def start(workers):
-        schedulers.append(Scheduler(workers))
+        schedulers.append(Scheduler(lambda: workers))
         return schedulers[-1]
 
     yield start
@@ -181,7 +181,7 @@ def test_dropped_tasks_do_not_run(scheduler):
 
 
 def test_closing_waits_for_what_runs():
-    pool = Scheduler(2)
+    pool = Scheduler(lambda: 2)
     begun, done = threading.Event(), []
 
     def slow():

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-import urllib3
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci import errors
 from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import Answer, failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._oci.made_answers import made_answer
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha512:" + "b" * 128
@@ -23,9 +22,7 @@ SUBJECT = f"{WHERE}/team/app:1.0"
 
 
 def response(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> Response:
-    raw = urllib3.HTTPResponse(
-        io.BytesIO(body), status=status, headers={"Content-Length": str(len(body)), **(headers or {})}, preload_content=False
-    )
+    raw = made_answer(status, body, {"Content-Length": str(len(body)), **(headers or {})})
     return Response(raw, f"https://{WHERE}/v2/team/app/manifests/1.0", lambda: None)
 
 

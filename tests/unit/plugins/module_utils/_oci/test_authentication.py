@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import threading
 import traceback
@@ -15,7 +14,6 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import urllib3
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci import authentication, errors
 from ansible_collections.registryops.migration.plugins.module_utils._oci.authentication import (
@@ -30,6 +28,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.authent
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response, origin_of
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._oci.made_answers import made_answer
 
 REALM = "https://auth.example.com/token"
 BEARER = f'Bearer realm="{REALM}",service="registry.example.com"'
@@ -55,10 +54,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def response(status: int, body: bytes = b"", challenges: t.Sequence[str] = ()) -> Response:
-    headers = urllib3.HTTPHeaderDict({"Content-Length": str(len(body))})
-    for challenge in challenges:
-        headers.add("WWW-Authenticate", challenge)
-    raw = urllib3.HTTPResponse(io.BytesIO(body), status=status, headers=headers, preload_content=False)
+    fields = [("Content-Length", str(len(body))), *(("WWW-Authenticate", challenge) for challenge in challenges)]
+    raw = made_answer(status, body, fields)
     return Response(raw, REALM, lambda: None)
 
 

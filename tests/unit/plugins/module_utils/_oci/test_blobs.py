@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import random
 
 import pytest
-import urllib3
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs, http
+from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._oci.made_answers import made_answer
 
 DATA = random.Random("blob").randbytes(10_000)
 TYPE = "application/octet-stream"
@@ -44,7 +44,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> Naps:
     naps = Naps()
     monkeypatch.setattr(blobs, "time", naps)
     # small pieces, so that a blob of a few kilobytes has several
-    monkeypatch.setattr(http, "READ_SIZE", 1000)
+    monkeypatch.setattr(Answer.read, "__defaults__", (1000,))
     return naps
 
 
@@ -73,9 +73,7 @@ class Server:
         return self.answer(206 if start and self.ranges else 200, body[:arriving], headers)
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> Response:
-        raw = urllib3.HTTPResponse(
-            io.BytesIO(body), status=status, headers=headers, preload_content=False, enforce_content_length=True, request_method="GET"
-        )
+        raw = made_answer(status, body, headers)
         return Response(raw, "https://registry.example.com/v2/app/blobs/x", self._release)
 
     def _release(self) -> None:

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci import limits
-from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import SEEN, Gate, HostLimits, Rate, backoff, retry_after
 
 PATIENCE = 10.0  # seconds until a thread that ought to have gone on is given up
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
@@ -167,9 +167,44 @@ def test_no_more_than_there_are_places():
         worker.leave()
 
 
-@pytest.mark.parametrize("maximum", [0, -3])
-def test_there_is_always_one_place(maximum):
-    assert Gate(maximum).maximum == 1
+@pytest.mark.parametrize(("quickest", "maximum"), [(0.0001, 16), (0.005, 16), (0.0075, 24), (0.010, 32), (0.020, 64), (0.5, 64)])
+def test_a_host_that_is_far_away_gets_more_places(quickest, maximum):
+    gate = Gate(0)
+    assert gate.limit == 16
+    for number in range(20):
+        gate.answered(quickest + number)
+    assert (gate.maximum, gate.limit) == (maximum, maximum)
+
+
+def test_a_few_answers_say_nothing_of_the_way():
+    gate = Gate(0)
+    for _unused in range(SEEN - 1):
+        gate.answered(1.0)
+    assert gate.maximum == 16
+
+
+def test_a_host_turns_out_to_be_near():
+    gate = Gate(0)
+    for _unused in range(20):
+        gate.answered(1.0)
+    gate.answered(0.001)
+    assert (gate.maximum, gate.limit) == (16, 16)
+
+
+def test_a_host_that_has_complained_is_approached_step_by_step():
+    gate = Gate(0)
+    gate.acquire()
+    gate.release(overloaded=True)
+    for _unused in range(20):
+        gate.answered(1.0)
+    assert (gate.maximum, gate.limit) == (64, 8)
+
+
+def test_a_number_that_somebody_has_given_stays():
+    gate = Gate(3)
+    for _unused in range(20):
+        gate.answered(1.0)
+    assert gate.maximum == 3
 
 
 def test_an_overload_halves_the_places():
