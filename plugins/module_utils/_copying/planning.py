@@ -12,7 +12,6 @@ the ledger knows nothing costs one for each child as well, and where the source 
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import dataclasses
 import datetime
 import functools
@@ -471,18 +470,27 @@ class Planner:
         selected = select_tags(tags, undated, None, self._now)
         # digests, and tags that are named after one, are never selected by a date
         candidates = [tag for tag in selected if not is_digest(tag) and not is_digest_tag(tag)]
-        with concurrent.futures.ThreadPoolExecutor(max(1, min(_DATING, self._policy.workers))) as pool:
-            moments = pool.map(functools.partial(self._date, repository), candidates)
-            return {tag: moment for tag, moment in zip(candidates, moments) if moment is not None}
-
-    def _date(self, repository: str, tag: str) -> datetime.datetime | None:
+        dates: dict[str, datetime.datetime] = {}
+        pool = Scheduler(lambda: _DATING)
         try:
-            return created(self._source, repository, tag)
+            for tag in candidates:
+                pool.submit((0, 0), functools.partial(self._date, repository, tag, dates))
+            pool.wait()
+        finally:
+            pool.close()
+        return dates
+
+    def _date(self, repository: str, tag: str, dates: dict[str, datetime.datetime]) -> None:
+        """Note the date of an image, if it has one."""
+        try:
+            moment = created(self._source, repository, tag)
         except ENDS_A_RUN:
             raise
         except MigrationError:
-            # it has no date, so it is kept: what is wrong with it shows when it is planned or copied, and is its failure alone
-            return None
+            # without a date it is kept: what is wrong with it shows when it is planned or copied, and is its failure alone
+            return
+        if moment is not None:
+            dates[tag] = moment
 
 
 def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:

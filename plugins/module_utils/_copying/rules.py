@@ -21,6 +21,9 @@ OnError = t.Literal["skip", "abort", "retry"]
 IndexForm = t.Literal["whole", "subset", "sparse"]
 ForeignLayers = t.Literal["skip", "copy"]
 
+#: failures, or differences, that a result holds; all of them are in the ledger
+MOST_FAILURES = 100
+
 
 @dataclasses.dataclass(frozen=True)
 class Rule:

@@ -21,12 +21,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.eng
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE, Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Measure, Planner, measure
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, TagConflict
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
-#: failures that are returned; all of them are in the ledger
-MOST_FAILURES = 100
 #: repositories that a diff shows one by one
 MOST_SHOWN = 500
 _BATCH = 500

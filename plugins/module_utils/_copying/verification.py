@@ -29,8 +29,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.pla
     check_nesting,
     chosen_children,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,

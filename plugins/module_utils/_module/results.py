@@ -11,12 +11,16 @@ import json
 import os
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
-from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
-from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Outcome
-from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import StateError
+
+if t.TYPE_CHECKING:
+    # no module needs them all, and what is imported is compiled in each task
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Outcome
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
 
 STATES = ("copied", "unchanged", "kept", "conflict", "failed", "not_attempted")
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import email.utils
 import math
 import random
 import threading
@@ -169,6 +168,9 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
     try:
         number = float(value)
     except ValueError:
+        # an import of 30 ms for something rare
+        import email.utils
+
         try:
             moment = email.utils.parsedate_to_datetime(value)
         except (TypeError, ValueError):

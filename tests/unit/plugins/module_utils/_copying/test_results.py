@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import TagRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, MOST_SHOWN, Outcome, _as_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_SHOWN, Outcome, _as_lines
 from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import (
     STATES,
