@@ -58,6 +58,21 @@ options:
     description: Bytes a second that are copied at the most, over the whole run; V(0) is no limit.
     type: float
     default: 0
+  trust_ledger:
+    description:
+      - Believe the ledger where it says what a tag has at the destination, as long as the destination lists the tag. A run in which
+        nothing has changed then asks the destination for its lists of tags and nothing else.
+      - For destinations that nobody else writes to. A tag that somebody has overwritten there goes unnoticed;
+        M(registryops.migration.registry_image_verify) never trusts the ledger, and finds it.
+    type: bool
+    default: false
+  neighbour_state_dirs:
+    description:
+      - State folders of other workers on the same machine. A blob that one of them has brought to the destination is mounted from
+        there instead of being sent again. Folders that do not exist do no harm.
+    type: list
+    elements: path
+    default: []
   plan_file:
     description:
       - In check mode, the plan is written to this file.
@@ -233,6 +248,8 @@ def main() -> None:
             "on_error": {"type": "str", "choices": ["skip", "retry", "abort"], "default": "skip"},
             "retries": {"type": "int", "default": 2},
             "bytes_per_second": {"type": "float", "default": 0.0},
+            "trust_ledger": {"type": "bool", "default": False},
+            "neighbour_state_dirs": {"type": "list", "elements": "path", "default": []},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
@@ -246,6 +263,7 @@ def main() -> None:
             policy_of(module.params),
             state_dir_of(module.params, source, destination),
             module.params["plan_file"] or "",
+            module.params["neighbour_state_dirs"],
         )
         outcome = make_plan(job) if module.check_mode else carry_out(job)
     result = copy_result(outcome, diff=module._diff)

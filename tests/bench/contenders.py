@@ -123,7 +123,8 @@ def _two_workers(options: Options) -> t.Callable[[Setting], Command]:
     def command(setting: Setting) -> Command:
         started = []
         for number in range(2):
-            mine = {**options, "only_repositories": setting.repositories[number::2]}
+            neighbours = [str(setting.state / f"worker{1 - number}")]
+            mine = {**options, "only_repositories": setting.repositories[number::2], "neighbour_state_dirs": neighbours}
             arguments = {"ANSIBLE_MODULE_ARGS": _module_options(setting, mine, f"worker{number}")}
             path = setting.file(f"arguments{number}.json", json.dumps(arguments))
             started.append(f"{shlex.join([sys.executable, _module_file(setting)])} < {shlex.quote(str(path))} &")

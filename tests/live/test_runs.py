@@ -125,3 +125,100 @@ def test_a_day_later_it_is_asked_again(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ledger_module, "BELIEVED", -1.0)
     assert run.copy().changed
     assert signature.digest in run.destination.snapshot()["team/app"].manifests
+
+
+# -- the ledger is trusted ---------------------------------------------------------------------------------------------
+
+
+def tagged(tags: int, repository: str = "team/app") -> images.ImageSet:
+    held = images.ImageSet()
+    for number in range(tags):
+        images.add_image(held.repository(repository), f"{repository}:{number}", [images.layer(f"layer {number}", 2000)], [str(number)])
+    return held
+
+
+def moved(tag: str) -> images.ImageSet:
+    """Another image under a tag of `tagged`."""
+    held = images.ImageSet()
+    images.add_image(held.repository("team/app"), f"moved {tag}", [images.layer(f"moved {tag}", 2000)], [tag])
+    return held
+
+
+def test_a_trusted_ledger_saves_the_question_at_the_destination(run: Run) -> None:
+    run.source.load(tagged(12))
+    run.copy()
+    run.source.reset_log()
+    run.destination.reset_log()
+    outcome = run.copy(trust_ledger=True)
+    assert states(outcome) == {"unchanged": 12}
+    assert run.source.counts()["HEAD manifest"] == 12
+    # its list of tags and nothing else
+    assert [one.path.partition("?")[0] for one in run.destination.log if one.path != "/v2/"] == ["/v2/team/app/tags/list"]
+
+
+def test_what_the_source_has_changed_is_found_with_a_trusted_ledger_too(run: Run) -> None:
+    run.source.load(tagged(5))
+    run.copy()
+    run.source.load(moved("3"))
+    assert states(run.copy(trust_ledger=True)) == {"unchanged": 4, "copied": 1}
+    assert run.destination.manifest("team/app", "3").digest == run.source.manifest("team/app", "3").digest
+    run.destination.reset_log()
+    assert states(run.copy(trust_ledger=True)) == {"unchanged": 5}
+    assert run.destination.count("HEAD") == 0
+
+
+def test_a_tag_that_is_gone_is_copied_whatever_the_ledger_says(run: Run) -> None:
+    run.source.load(tagged(5))
+    run.copy()
+    run.destination.forget_tag("team/app", "2")
+    assert states(run.copy(trust_ledger=True)) == {"unchanged": 4, "copied": 1}
+
+
+def test_policies_for_existing_tags_hold_with_a_trusted_ledger(run: Run) -> None:
+    run.source.load(tagged(1))
+    run.copy()
+    run.source.load(moved("0"))
+    assert states(run.copy(trust_ledger=True, existing_tags="keep")) == {"kept": 1}
+
+
+def test_a_conflict_is_found_with_a_trusted_ledger(run: Run) -> None:
+    run.source.load(tagged(1))
+    run.copy()
+    run.source.load(moved("0"))
+    assert states(run.copy(trust_ledger=True, existing_tags="fail")) == {"conflict": 1}
+
+
+def test_a_verification_trusts_no_ledger(run: Run) -> None:
+    run.source.load(tagged(2))
+    run.copy()
+    run.destination.load(moved("1"))
+    assert states(run.copy(trust_ledger=True)) == {"unchanged": 2}
+    assert run.verify().different == 1
+    assert states(run.copy()) == {"unchanged": 1, "copied": 1}
+
+
+# -- other workers on the same machine ---------------------------------------------------------------------------------
+
+
+def test_a_blob_that_a_neighbour_has_brought_is_mounted(run: Run, tmp_path: Path) -> None:
+    shared = [images.layer("base", 90_000)]
+    held = images.ImageSet()
+    for name in ("team/first", "team/second"):
+        held.update(one_image(name, shared))
+    run.source.load(held)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    first = Run(run.source, run.destination, folders[0], neighbours=folders[1:])
+    second = Run(run.source, run.destination, folders[1], neighbours=folders[:1])
+    assert first.copy(only=frozenset({"team/first"})).blobs["mounted"] == 0
+    assert second.copy(only=frozenset({"team/second"})).blobs["mounted"] == 1
+    assert run.source.count("GET", "blob") == len(held.unique_blobs())
+
+
+def test_a_neighbour_that_cannot_be_read_does_no_harm(run: Run, tmp_path: Path) -> None:
+    run.source.load(one_image("team/app"))
+    folders = [tmp_path / name for name in ("absent", "garbage", "empty")]
+    for folder, content in zip(folders[1:], (b"no database at all" * 100, b""), strict=True):
+        folder.mkdir()
+        (folder / "ledger.sqlite3").write_bytes(content)
+    outcome = Run(run.source, run.destination, run.state, neighbours=folders).copy()
+    assert states(outcome) == {"copied": 1}

@@ -68,6 +68,8 @@ class Run:
     state: Path
     provider: str = "generic"
     http: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    #: state folders of other workers
+    neighbours: t.Sequence[Path] = ()
 
     def copy(self, *rules: RuleOptions, plan_file: Path | str = "", **policy: t.Any) -> Outcome:
         """Copy; `rules` as the module has them (none: everything), `policy`: fields of Policy, platforms as text."""
@@ -92,4 +94,6 @@ class Run:
         with contextlib.ExitStack() as opened:
             source = opened.enter_context(contextlib.closing(open_store(self.source, **self.http)))
             destination = opened.enter_context(contextlib.closing(open_store(self.destination, self.provider, **self.http)))
-            yield Job(source, destination, parsed, Policy(**options), str(self.state), str(plan_file))
+            yield Job(
+                source, destination, parsed, Policy(**options), str(self.state), str(plan_file), [str(one) for one in self.neighbours]
+            )

@@ -20,6 +20,7 @@ import sqlite3
 import threading
 import time
 import typing as t
+from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, StateError
 
@@ -28,6 +29,8 @@ LEDGER_FILE = "ledger.sqlite3"
 _LOCK_FILE = "lock"
 #: seconds for which it is believed that a host cannot do something
 BELIEVED = 24 * 3600.0
+#: seconds after which a neighbour's ledger that could not be read is looked for again
+_NEIGHBOUR_PAUSE = 0.5
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -54,6 +57,7 @@ CREATE TABLE IF NOT EXISTS verifications (
 );
 """
 
+_HOLDER = "SELECT repository FROM blobs WHERE destination = ? AND digest = ?"
 _COLUMNS = (
     *("destination", "repository", "tag", "source", "source_repository", "source_tag", "source_digest", "digest", "media_type"),
     *("form", "action", "state", "size", "kind", "message", "hint", "run", "finished"),
@@ -101,7 +105,8 @@ class Copied:
 class Ledger:
     """An open ledger. Threads share it; other processes are kept out until it is closed."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, neighbours: t.Sequence[str] = ()) -> None:
+        """`neighbours`: the folders of other workers' ledgers, which are asked for holders of blobs; they need not exist (yet)."""
         self.folder = os.path.abspath(os.path.expanduser(folder))
         self.path = os.path.join(self.folder, LEDGER_FILE)
         self._lock = threading.Lock()
@@ -109,6 +114,7 @@ class Ledger:
         self._source = ""
         self._destination = ""
         self._knows_blobs = False
+        self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
         self._lock_file = self._take_lock()
         try:
             self._database = self._open()
@@ -251,11 +257,16 @@ class Ledger:
         self._knows_blobs = True
 
     def holder(self, digest: str) -> str:
-        """A repository of the destination that had the blob when this run began; empty if none is known."""
-        if not self._knows_blobs:
-            return ""
-        rows = self._query("SELECT repository FROM blobs WHERE destination = ? AND digest = ?", (self._destination, digest))
-        return str(rows[0][0]) if rows else ""
+        """A repository of the destination that had the blob when this run began, or has got it from a neighbour; empty if none is known."""
+        if self._knows_blobs:
+            rows = self._query(_HOLDER, (self._destination, digest))
+            if rows:
+                return str(rows[0][0])
+        for neighbour in self._neighbours:
+            found = neighbour.holder(self._destination, digest)
+            if found:
+                return found
+        return ""
 
     def moved(self, digest: str, repository: str) -> None:
         """The holder that was known no longer has the blob; another repository has."""
@@ -329,7 +340,47 @@ class Ledger:
         with self._lock, contextlib.suppress(sqlite3.Error):
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
+        for neighbour in self._neighbours:
+            neighbour.close()
         self._lock_file.close()
+
+
+class _Neighbour:
+    """Another worker's ledger on the same machine, read while that worker writes it. What it cannot tell is no harm."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._next_try = 0.0
+
+    def holder(self, destination: str, digest: str) -> str:
+        """A repository that has the blob; empty if none is known."""
+        with self._lock:
+            try:
+                database = self._database or self._open()
+                rows = database.execute(_HOLDER, (destination, digest)).fetchall() if database else []
+            except sqlite3.Error:
+                # it may be about to be made, or be of another version: it is tried again later
+                self.close()
+                return ""
+        return str(rows[0][0]) if rows else ""
+
+    def _open(self) -> sqlite3.Connection | None:
+        now = time.monotonic()
+        if now < self._next_try:
+            return None
+        self._next_try = now + _NEIGHBOUR_PAUSE
+        if not os.path.exists(self._path):
+            return None
+        self._database = sqlite3.connect(f"file:{quote(self._path)}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+        return self._database
+
+    def close(self) -> None:
+        """Let go of it."""
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
 
 
 def _negatives(features: t.Mapping[str, t.Any]) -> set[str]:

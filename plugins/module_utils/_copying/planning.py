@@ -5,7 +5,8 @@
 # Private to this collection: no promise of stability for other code.
 """From rules to a plan: lists both sides, finds out what differs, and finds collisions before a byte moves.
 
-Requests (per tag): a tag that the destination's list does not have needs none; any other one HEAD on each side. An index of which
+Requests (per tag): a tag that the destination's list does not have needs none; any other one HEAD on each side, or only at the source
+where the ledger is trusted. An index of which
 the ledger knows nothing costs one for each child as well, and where the source has the API for referrers, so does every index.
 """
 
@@ -334,23 +335,28 @@ class Planner:
             if found.media_type in INDEXES:
                 listing.indexes.add(found.digest)
         name = "" if is_digest(tag) else tag
+        known = self._ledger.copied(target.destination, tag) if self._ledger else None
         existing = None
         # a repository without any tag may hold a digest all the same
         if tag in listing.existing or not name:
-            existing = self._destination.resolve(target.destination, tag)
+            if self._policy.trust_ledger and known is not None and not known.broken:
+                existing = Descriptor(found.media_type, known.digest, -1)
+            else:
+                existing = self._destination.resolve(target.destination, tag)
         # read where it is needed, and once
         read: _Read = functools.lru_cache(maxsize=1)(functools.partial(self._source.manifest, target.source, found.digest))
-        action, wanted = self._decide(listing, tag, found, existing, read)
+        action, wanted = self._decide(listing, found, existing, known, read)
         source, destination = (target.source, name), (target.destination, name)
-        known = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
-        row = make_row(source, destination, action, fresh=listing.fresh, **known)
+        seen = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
+        row = make_row(source, destination, action, fresh=listing.fresh, **seen)
         return [row, *self._referrer_rows(listing, found, wanted, read)] if action == "unchanged" else [row]
 
-    def _decide(self, listing: _Listing, tag: str, found: Descriptor, existing: Descriptor | None, read: _Read) -> tuple[Action, str]:
-        """The action for a tag, and the digest that the destination should have."""
+    def _decide(
+        self, listing: _Listing, found: Descriptor, existing: Descriptor | None, known: Copied | None, read: _Read
+    ) -> tuple[Action, str]:
+        """The action for a tag, and the digest that the destination should have. `known`: what the ledger says of the tag."""
         if existing is None:
             return "copy", found.digest
-        known = self._ledger.copied(listing.target.destination, tag) if self._ledger else None
         if known is not None and (known.source_digest, known.digest) != (found.digest, existing.digest):
             known = None
         wanted = found.digest

@@ -54,6 +54,7 @@ class Policy:
     `referrers`: signatures, attestations and whatever else refers to an image go with it.
     `platforms` (of indexes; empty = all), and what becomes of an index then: `whole` with all children, `subset` a new index
     with the chosen ones (its digest is another), `sparse` the same index without the other children.
+    `trust_ledger`: of a tag that the destination lists, the ledger's word is taken for what it holds.
     `only`: source repositories to which this run confines itself (a worker's share); None = all.
     """
 
@@ -68,6 +69,7 @@ class Policy:
     #: threads; 0: as many as the stores can take requests at once
     workers: int = 0
     only: frozenset[str] | None = None
+    trust_ledger: bool = False
 
     def __post_init__(self) -> None:
         if self.backup_tag:

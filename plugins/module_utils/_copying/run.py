@@ -109,6 +109,8 @@ class Job:
     policy: Policy
     state_dir: str
     plan_file: str = ""
+    #: state folders of other workers on this machine
+    neighbours: t.Sequence[str] = ()
 
 
 def make_plan(job: Job) -> Outcome:
@@ -147,7 +149,7 @@ def carry_out(job: Job) -> Outcome:
     started = time.monotonic()
     job.source.check(writing=False)
     outcome = Outcome()
-    with contextlib.closing(Ledger(job.state_dir)) as ledger:
+    with contextlib.closing(Ledger(job.state_dir, job.neighbours)) as ledger:
         outcome.ledger = ledger.path
         if job.plan_file:
             outcome.repositories = _read_through(job)

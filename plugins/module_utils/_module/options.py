@@ -296,7 +296,11 @@ def policy_of(params: Options) -> Policy:
     if params["workers"] < 0:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
-    chosen = {name: params[name] for name in ("existing_tags", "backup_tag", "on_error", "retries") if params.get(name) is not None}
+    chosen = {
+        name: params[name]
+        for name in ("existing_tags", "backup_tag", "on_error", "retries", "trust_ledger")
+        if params.get(name) is not None
+    }
     return Policy(
         referrers=params["referrers"],
         foreign_layers=params["foreign_layers"],
