@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 Done = t.Callable[[t.Optional[MigrationError]], None]
 
 #: blobs whose holder is kept in memory; those before them are looked up in the ledger
-REMEMBERED = 30_000
+REMEMBERED = 20_000
 MOUNT = (1, 0)
 _TRANSFER = 3
 

@@ -5,7 +5,7 @@
 # Private to this collection: no promise of stability for other code.
 """The ledger: what has been copied, in SQLite, beside the run. The destination itself is the state; a lost ledger costs time only.
 
-One row for each tag and each blob of a destination, one transaction for each finished tag. Reports, resumed runs and re-runs
+One row for each tag and each blob of a destination, written within a moment of when they are done. Reports, resumed runs and re-runs
 read it. A folder belongs to one run at a time.
 """
 
@@ -29,6 +29,9 @@ LEDGER_FILE = "ledger.sqlite3"
 _LOCK_FILE = "lock"
 #: seconds for which it is believed that a host cannot do something
 BELIEVED = 24 * 3600.0
+#: finished tags are written together: so many, or those of so many seconds
+GROUP_ROWS = 200
+GROUP_SECONDS = 0.25
 #: seconds after which a neighbour's ledger that could not be read is looked for again
 _NEIGHBOUR_PAUSE = 0.5
 
@@ -114,6 +117,10 @@ class Ledger:
         self._source = ""
         self._destination = ""
         self._knows_blobs = False
+        #: what has been recorded and is not written yet, and when that was done last (monotonic)
+        self._tags: list[tuple[t.Any, ...]] = []
+        self._blobs: list[tuple[str, str, str, int]] = []
+        self._written = 0.0
         self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
         self._lock_file = self._take_lock()
         try:
@@ -168,18 +175,25 @@ class Ledger:
     @contextlib.contextmanager
     def _transaction(self) -> t.Iterator[sqlite3.Connection]:
         with self._lock:
+            self._write()
+            with self._committed() as database:
+                yield database
+
+    @contextlib.contextmanager
+    def _committed(self) -> t.Iterator[sqlite3.Connection]:
+        """A transaction. The lock is held."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._database
-                except BaseException:
-                    self._database.execute("ROLLBACK")
-                    raise
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StateError(
-                    f"the ledger cannot be written: {error}.", subject=self.path, hint="Look at free space and permissions, and run again."
-                ) from error
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the ledger cannot be written: {error}.", subject=self.path, hint="Look at free space and permissions, and run again."
+            ) from error
 
     def _query(self, statement: str, parameters: t.Sequence[t.Any] = ()) -> list[t.Any]:
         with self._lock:
@@ -216,17 +230,28 @@ class Ledger:
             )
 
     def record(self, rows: t.Iterable[TagRow], blobs: t.Iterable[tuple[str, str, int]] = ()) -> None:
-        """Write down tags that are finished, with the blobs (digest, repository, size) that they brought, in one transaction."""
+        """Write down tags that are finished, with the blobs (digest, repository, size) that they brought.
+
+        They are on the disk within GROUP_SECONDS, or when the ledger is closed: a transaction for each tag would cost more
+        than the rest of what is done for it here. What a crash takes along is found at the destination.
+        """
         now = time.time()
-        with self._transaction() as database:
-            database.executemany(
-                _RECORD,
-                [self._values(row, now) for row in rows],
-            )
-            database.executemany(
-                "INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)",
-                [(self._destination, digest, repository, size) for digest, repository, size in blobs],
-            )
+        with self._lock:
+            self._tags += [self._values(row, now) for row in rows]
+            self._blobs += [(self._destination, digest, repository, size) for digest, repository, size in blobs]
+            if len(self._tags) >= GROUP_ROWS or time.monotonic() - self._written >= GROUP_SECONDS:
+                self._write()
+
+    def _write(self) -> None:
+        """Write what has been recorded. The lock is held."""
+        self._written = time.monotonic()
+        if not self._tags and not self._blobs:
+            return
+        tags, self._tags = self._tags, []
+        blobs, self._blobs = self._blobs, []
+        with self._committed() as database:
+            database.executemany(_RECORD, tags)
+            database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
 
     def _values(self, row: TagRow, now: float) -> tuple[t.Any, ...]:
         error = row.error
@@ -277,6 +302,8 @@ class Ledger:
 
     def copied(self, repository: str, tag: str) -> Copied | None:
         """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
+        with self._lock:
+            self._write()
         rows = self._query(
             "SELECT source_digest, digest, form, broken FROM tags"
             " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
@@ -337,7 +364,8 @@ class Ledger:
 
     def close(self) -> None:
         """Leave one complete file behind, and let other processes in."""
-        with self._lock, contextlib.suppress(sqlite3.Error):
+        with self._lock, contextlib.suppress(sqlite3.Error, StateError):
+            self._write()
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
         for neighbour in self._neighbours:

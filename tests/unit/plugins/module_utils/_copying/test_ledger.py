@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying import ledger as ledger_module
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import SCHEMA, Copied, Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, StateError
 
@@ -25,7 +26,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def ledger(folder):
+def ledger(folder, monkeypatch):
+    monkeypatch.setattr(ledger_module, "GROUP_SECONDS", 0.0)
     with contextlib.closing(Ledger(folder)) as opened:
         opened.start(OLD, NEW)
         yield opened
@@ -65,6 +67,27 @@ def test_a_tag_is_written_down_with_its_blobs(ledger):
     ledger.look_up_blobs()
     assert ledger.holder(DIGESTS[1]) == "team/app"
     assert ledger.holder(DIGESTS[3]) == ""
+
+
+def test_tags_are_written_together(ledger, monkeypatch):
+    monkeypatch.setattr(ledger_module, "GROUP_SECONDS", 3600.0)
+    monkeypatch.setattr(ledger_module, "GROUP_ROWS", 5)
+    found = []
+    for number in range(12):
+        ledger.record([row(str(number))])
+        found.append(read(ledger, "SELECT COUNT(*) AS tags FROM tags")[0]["tags"])
+    assert found == [0, 0, 0, 0, 5, 5, 5, 5, 5, 10, 10, 10]
+    assert ledger.copied("team/app", "11") is not None
+    ledger.record([row("last")])
+    ledger.close()
+    assert read(ledger, "SELECT COUNT(*) AS tags FROM tags") == [{"tags": 13}]
+
+
+def test_what_waits_is_written_before_what_follows(ledger, monkeypatch):
+    monkeypatch.setattr(ledger_module, "GROUP_SECONDS", 3600.0)
+    ledger.record([row()])
+    ledger.distrust([("team/app", "1")])
+    assert ledger.copied("team/app", "1").broken
 
 
 def test_the_last_word_on_a_tag_counts(ledger):
