@@ -37,7 +37,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.p
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
 
 #: blobs up to this size are held in memory, so that a request can be sent again without asking the source again
-BUFFERED = 1 << 20
+BUFFERED = 256 << 10
 #: bytes; what is tried, one after the other, where a request is refused as too large
 _CHUNK_SIZES = (CHUNK, 4 << 20, 1 << 20, 256 << 10)
 #: codes of an upload session that is gone; the blob may have arrived all the same (its answer was lost)
