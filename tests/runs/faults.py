@@ -98,9 +98,10 @@ class Migration:
         source = self.at_source.access
         if self._ca_file is not None:
             source = dataclasses.replace(source, ca_file=self._ca_file)
+        usual = {"read_timeout": 10, **(both or {})}
         options = {
-            "source": endpoint(source, read_timeout=10, **(both or {})),
-            "destination": endpoint(self.at_destination, read_timeout=10, **(both or {})),
+            "source": endpoint(source, **usual),
+            "destination": endpoint(self.at_destination, **usual),
             "state_dir": str(self.folder / "state"),
             **more,
         }
