@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import typing as t
-import urllib.parse
 
 import pytest
 from estate import images
