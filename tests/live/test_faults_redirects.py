@@ -14,7 +14,7 @@ import urllib.parse
 import pytest
 from estate.fault_proxy import Fault, FaultProxy
 from estate.push import push
-from runs.faults import LARGE_BLOB, LARGE_SIZE, Migration, fault_set
+from runs.faults import LARGE_BLOB, LARGE_SIZE, SHARED_BLOB, Migration, fault_set
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -96,15 +96,16 @@ def test_blobs_in_an_object_store(from_storage: Migration, stored: Stored) -> No
 @pytest.mark.fault(GROUP, "The object store that blobs are redirected to breaks off, and is unwell for a moment")
 def test_an_object_store_that_breaks_off(from_storage: Migration, stored: Stored) -> None:
     """The registry is asked for a new address, the download goes on where it ended, and everything is copied."""
+    from_storage.proxies.append(stored.storage)
     stored.storage.faults = [
-        Fault("GET .*X-Amz-Signature", status=503, after=1),
-        Fault("GET .*X-Amz-Signature", keep=1_000, after=2, times=2),
+        Fault(f"GET .*{SHARED_BLOB.removeprefix('sha256:')}.*X-Amz-Signature", status=503),
+        Fault(f"GET .*{LARGE_BLOB.removeprefix('sha256:')}.*X-Amz-Signature", keep=500_000),
     ]
     from_storage.finishes()
-    assert not [
-        one for one in signed_requests(stored) if "registryops" in one.headers.get("user-agent", "") and "authorization" in one.headers
-    ]
-    assert any("range" in one.headers for one in signed_requests(stored))
+    large = [one for one in signed_requests(stored) if LARGE_BLOB.removeprefix("sha256:") in one.path and "range" in one.headers]
+    assert [one.headers["range"] for one in large if one.headers["user-agent"] == "registryops.migration"] == ["bytes=500000-"]
+    assert not [one for one in large if "authorization" in one.headers]
+    assert len(from_storage.requests("source", f"GET .*{LARGE_BLOB}")) == 2
 
 
 @pytest.mark.fault(GROUP, "The address in the object store has run out: it answers 403")

@@ -85,7 +85,7 @@ def test_no_token_service_from_the_start(how: dict[str, t.Any], kind: str, guard
 
 
 @pytest.mark.fault(GROUP, "The token service is away for a moment in the middle of a run")
-@pytest.mark.parametrize("how", [{"reset": "before"}, {"status": 503}, {"status": 429, "headers": {"Retry-After": "1"}}, {"keep": 20}])
+@pytest.mark.parametrize("how", [{"reset": "before"}, {"status": 503}, {"status": 429, "headers": {"Retry-After": "0.2"}}])
 def test_a_token_service_that_comes_back(how: dict[str, t.Any], guarded: Guarded) -> None:
     """It is asked again, and everything is copied."""
     let_tokens_end(guarded.tokens, 2)
