@@ -213,9 +213,10 @@ class _Handler(Handler):
     def serve(self) -> None:
         """One request, from its first byte to its entry in the log."""
         proxy: FaultProxy = self.server.owner
-        began = time.monotonic()
-        fault = proxy._find(f"{self.command} {self.path}")
+        self.began = time.monotonic()
+        self.fault = fault = proxy._find(f"{self.command} {self.path}")
         self.sent = 0
+        self.is_logged = False
         try:
             self._pass_on(proxy, fault or Fault(""))
         except _HungUp as end:
@@ -228,8 +229,15 @@ class _Handler(Handler):
             self.close_connection = True
             self.server.reset(self.connection)
         finally:
+            self._log()
+
+    def _log(self) -> None:
+        """Write the request down, once: before its client can know that the answer is complete, and look here."""
+        if not self.is_logged:
+            self.is_logged = True
             headers = {name.lower(): value for name, value in self.headers.items()}
-            proxy._write_log(PassedRequest(self.command, self.path, headers, self.sent, fault, began, time.monotonic()))
+            entry = PassedRequest(self.command, self.path, headers, self.sent, self.fault, self.began, time.monotonic())
+            self.server.owner._write_log(entry)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = serve
 
@@ -309,6 +317,7 @@ class _Handler(Handler):
         self.sent = answer.status
         if not bodiless:
             self._send_body(answer.body, fault)
+        self._log()
         self.wfile.flush()
         if fault.reset == "after":
             raise _HungUp(reset=True)
@@ -324,6 +333,8 @@ class _Handler(Handler):
             following = min(position + fault.piece, end, len(body))
             if position < stall_at < following:
                 following = stall_at
+            if following == len(body):
+                self._log()
             self.wfile.write(body[position:following])
             position = following
             if fault.pause:

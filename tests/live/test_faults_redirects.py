@@ -14,7 +14,7 @@ import urllib.parse
 import pytest
 from estate.fault_proxy import Fault, FaultProxy
 from estate.push import push
-from runs.faults import LARGE_BLOB, LARGE_SIZE, SHARED_BLOB, Migration, fault_set
+from runs.faults import LARGE_BLOB, LARGE_SIZE, SHARED_BLOB, TAGS, Migration, fault_set
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -163,6 +163,24 @@ def test_locations(form: str, migration: Migration) -> None:
     assert len(sent) >= len(fault_set().unique_blobs())
     if form == "query":
         assert [one.path for one in sent if "&signature=a%2Fb%3D%3D+c&empty=&digest=" not in one.path] == []
+
+
+@pytest.mark.fault(GROUP, "An upload's Location leads from https to plain http")
+def test_no_upload_to_plain_http(
+    filled: Registry, destination: Registry, certificate_authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    """No byte goes there: the tags fail, nothing of them is to be seen, and the next run copies everything."""
+    tls = certificate_authority.server_context()
+    with contextlib.ExitStack() as stack:
+        elsewhere = stack.enter_context(FaultProxy(destination))
+        migration = stack.enter_context(
+            Migration(filled, destination, tmp_path, destination_tls=tls, ca_file=certificate_authority.certificate)
+        )
+        there = f"http://localhost:{elsewhere.port}"
+        migration.set("destination", Fault(UPLOAD, times=None, location=lambda location: there + without_host(location)))
+        result = migration.fails("redirect_refused")
+        assert result["counts"]["failed"] == TAGS
+        assert elsewhere.log == []
 
 
 @pytest.mark.fault(GROUP, "An upload's Location is on another host")

@@ -80,8 +80,6 @@ def collect_garbage(registry: Registry, *digests: str) -> None:
         (403, "DENIED", MOUNT),
         (404, "NAME_UNKNOWN", MOUNT),
         (500, "UNKNOWN", MOUNT),
-        (202, "", ANY_MOUNT),
-        (400, "UNSUPPORTED", ANY_MOUNT),
         (403, "DENIED", ANY_MOUNT),
         (500, "UNKNOWN", ANY_MOUNT),
     ],

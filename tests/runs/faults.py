@@ -62,14 +62,15 @@ class Migration:
         folder: Path,
         *,
         source_tls: ssl.SSLContext | None = None,
+        destination_tls: ssl.SSLContext | None = None,
         ca_file: Path | None = None,
     ) -> None:
-        """`source_tls`: the proxy before the source speaks TLS with it, with a certificate of the authority in `ca_file`."""
+        """`source_tls`, `destination_tls`: that proxy speaks TLS; `ca_file`: the authority whose certificates it has."""
         self.source = source
         self.destination = destination
         self.folder = folder
         self.at_source = FaultProxy(source, ssl_context=source_tls)
-        self.at_destination = FaultProxy(destination)
+        self.at_destination = FaultProxy(destination, ssl_context=destination_tls)
         #: all proxies whose faults are gone in the run after; a test may add others, which it stops itself
         self.proxies = [self.at_source, self.at_destination]
         self._ca_file = ca_file
@@ -97,13 +98,13 @@ class Migration:
 
     def copy(self, *, both: Options | None = None, variables: t.Mapping[str, str] | None = None, **more: t.Any) -> ModuleRun:
         """One run of the module. `both`: options of both sides; `variables`: of its environment; `more`: options of the module."""
-        source = self.at_source.access
-        if self._ca_file is not None:
-            source = dataclasses.replace(source, ca_file=self._ca_file)
         usual = {"read_timeout": 10, **(both or {})}
+        source, destination = (
+            endpoint(dataclasses.replace(proxy.access, ca_file=self._ca_file), **usual) for proxy in (self.at_source, self.at_destination)
+        )
         options = {
-            "source": endpoint(source, **usual),
-            "destination": endpoint(self.at_destination, **usual),
+            "source": source,
+            "destination": destination,
             "state_dir": str(self.folder / "state"),
             **more,
         }
