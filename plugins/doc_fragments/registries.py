@@ -128,7 +128,8 @@ options:
 requirements:
   - python >= 3.9 on the host where the task runs; nothing else
 notes:
-  - The environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE) are not looked at.
+  - The environment variables E(REQUESTS_CA_BUNDLE), E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and E(SSL_CERT_DIR) are not looked at. Authorities
+    that the system does not know are named by C(ca_path).
 """
 
     RULES = r"""

@@ -47,6 +47,8 @@ class RegistryOptions:
     """What an instance is like. `data`: storage to use instead of a fresh one; `users`: `{name: password}`, asked for with Basic.
 
     `schema1`: signed manifests of schema 1 are taken; `layer_urls`: so are manifests whose layers have URLs (its default: neither).
+    `s3`: settings of the s3 driver, with which it keeps its blobs in an object store and redirects readers there. `cached`: what it
+    has seen of a blob it believes from then on; without, it looks at its storage each time.
     """
 
     tls: bool = False
@@ -59,6 +61,8 @@ class RegistryOptions:
     layer_urls: bool = True
     data: Path | None = None
     environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    s3: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    cached: bool = True
 
 
 class Registry:
@@ -167,8 +171,8 @@ class Registry:
             "version": "0.1",
             "log": {"level": "error", "formatter": "text", "accesslog": {"disabled": False}},
             "storage": {
-                "cache": {"blobdescriptor": "inmemory"},
-                "filesystem": {"rootdirectory": str(self.data), "maxthreads": 100},
+                **({"cache": {"blobdescriptor": "inmemory"}} if options.cached else {}),
+                **({"s3": dict(options.s3)} if options.s3 else {"filesystem": {"rootdirectory": str(self.data), "maxthreads": 100}}),
                 "delete": {"enabled": options.delete},
                 "maintenance": maintenance,
             },
@@ -214,6 +218,8 @@ class RegistryFactory:
         layer_urls: bool = True,
         data: Path | None = None,
         environment: t.Mapping[str, str] | None = None,
+        s3: t.Mapping[str, t.Any] | None = None,
+        cached: bool = True,
     ) -> Registry:
         """A registry that answers. `client_certificates` implies `tls`; `data`: the storage of another instance, which must not run.
 
@@ -223,8 +229,9 @@ class RegistryFactory:
             raise ValueError("a registry asks for htpasswd users or for tokens, not for both")
         tls = tls or client_certificates
         options = RegistryOptions(
-            tls, client_certificates, users or {}, token_server, read_only, delete, schema1, layer_urls, data, environment or {}
-        )
+            tls, client_certificates, users or {}, token_server, read_only, delete, schema1, layer_urls, data, environment or {},
+            s3 or {}, cached,
+        )  # fmt: skip
         registry = Registry(self.folder / name, options, self.authority if tls else None)
         self._registries.append(registry)
         return registry

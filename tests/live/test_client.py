@@ -456,10 +456,28 @@ def test_a_registry_without_error_codes(registry, client):
 
 
 def test_wrong_bytes_under_a_digest(registry, client):
-    registry.behaviour.rules.append(Rule(status=200, headers={"Content-Type": IMAGE.media_type}, body=IMAGE.data + b" "))
+    rule = Rule(status=200, headers={"Content-Type": IMAGE.media_type}, body=IMAGE.data + b" ", times=None)
+    registry.behaviour.rules.append(rule)
     with pytest.raises(DigestMismatch) as caught:
         client.get_manifest(NAME, DIGEST)
     assert caught.value.subject == f"{registry.host}/{NAME}@{DIGEST}"
+    assert rule.done == 2
+
+
+@pytest.mark.parametrize("reference", [TAG, DIGEST])
+def test_wrong_bytes_once(reference, registry, client):
+    headers = {"Content-Type": IMAGE.media_type, "Docker-Content-Digest": DIGEST}
+    registry.behaviour.rules.append(Rule(status=200, headers=headers, body=IMAGE.data + b" "))
+    assert client.get_manifest(NAME, reference).data == IMAGE.data
+
+
+def test_other_wrong_bytes_each_time(registry, client):
+    headers = {"Content-Type": IMAGE.media_type, "Docker-Content-Digest": DIGEST}
+    for number in range(2):
+        registry.behaviour.rules.append(Rule(status=200, headers=headers, body=IMAGE.data + b" " * (number + 1)))
+    with pytest.raises(DigestMismatch) as caught:
+        client.get_manifest(NAME, TAG)
+    assert "each time" in caught.value.message
 
 
 def test_content_types_with_parameters_and_without_meaning(registry, client):
@@ -632,7 +650,7 @@ def test_a_registry_that_takes_no_writes(registries):
 
 def test_a_registry_that_rewrites_manifests(registry, client):
     headers = {"Docker-Content-Digest": ABSENT}
-    registry.behaviour.rules.append(Rule(method="PUT", status=201, headers=headers))
+    registry.behaviour.rules.append(Rule(method="PUT", status=201, headers=headers, times=None))
     with pytest.raises(DigestMismatch) as caught:
         client.put_manifest(NAME, manifest_of(IMAGE), [TAG])
     assert "rewrites manifests" in caught.value.hint

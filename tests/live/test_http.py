@@ -305,7 +305,7 @@ def test_variables_of_other_programs_do_not_matter(variable, value, tls_registry
 
 
 def test_a_variable_does_not_make_trusted_what_the_options_do_not(tls_registry, monkeypatch):
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(variable, str(tls_registry.ca_file))
     with pytest.raises(CertificateUntrusted):
         connect(tls_registry, tls=TLSOptions(certs_dirs=())).ping()

@@ -27,7 +27,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs i
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Body
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest, matches
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -408,7 +408,26 @@ class RegistryClient:
         return Descriptor(media_type, digest, response.length)
 
     def get_manifest(self, repository: str, reference: str) -> Manifest:
-        """A manifest's exact bytes, checked against the digest if it was asked for by digest."""
+        """A manifest's exact bytes, checked against the digest that it was asked for by, or else that the registry says.
+
+        Bytes that do not fit are asked for once more: what comes a second time is what the registry has, whatever its header says.
+        Raises DigestMismatch where nothing fits.
+        """
+        named = reference if ":" in reference else ""
+        data, content_type, said = self._read_manifest(repository, reference)
+        if not _fits(data, named or said):
+            first = data
+            data, content_type, said = self._read_manifest(repository, reference)
+            if not named and data != first and not _fits(data, said):
+                raise DigestMismatch(
+                    "comes with other bytes each time it is asked for, and none have the digest that the registry says.",
+                    subject=self._subject(repository, reference),
+                    hint="It is changed on the way: look at proxies, and run again.",
+                )
+        return parse_manifest(data, content_type, named or None, where=self._subject(repository, reference))
+
+    def _read_manifest(self, repository: str, reference: str) -> tuple[bytes, str, str]:
+        """A manifest's bytes as they come, the Content-Type, and the digest that the registry says (empty where it says none)."""
         path = f"/v2/{repository}/manifests/{reference}"
         subject = self._subject(repository, reference)
         headers = {"Accept": ACCEPT}
@@ -422,8 +441,8 @@ class RegistryClient:
             ) from error
         if response.status != 200:
             self._fail(response, subject)
-        content_type = response.headers.get("Content-Type", "")
-        return parse_manifest(response.body(), content_type, reference if ":" in reference else None, where=subject)
+        said = response.headers.get("Docker-Content-Digest", "")
+        return response.body(), response.headers.get("Content-Type", ""), said if is_digest(said) else ""
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         """Store a manifest under its digest, or under tags.
@@ -449,7 +468,12 @@ class RegistryClient:
         query = "?" + urlencode([("tag", tag) for tag in tags]) if tags else ""
         path = f"/v2/{repository}/manifests/{reference}{query}"
         headers = {"Content-Type": manifest.media_type}
-        response = self._request("PUT", path, (repository_scope(repository, PULL_PUSH),), headers, manifest.data)
+        scopes = (repository_scope(repository, PULL_PUSH),)
+        response = self._request("PUT", path, scopes, headers, manifest.data)
+        if response.status == 201 and _is_another(response, manifest):
+            # a registry that rewrites manifests does so again; bytes that were changed on the way are put right
+            response.drain()
+            response = self._request("PUT", path, scopes, headers, manifest.data)
         subject = self._subject(repository, reference)
         if response.status not in (200, 201, 202):
             if tags and response.status in (400, 404, 405, 414, 431):
@@ -458,10 +482,9 @@ class RegistryClient:
                 return (), False
             self._fail(response, subject)
         response.drain()
-        stored = response.headers.get("Docker-Content-Digest", "")
-        if is_digest(stored) and stored.split(":")[0] == manifest.digest.split(":")[0] and stored != manifest.digest:
+        if _is_another(response, manifest):
             raise DigestMismatch(
-                f"stored another manifest than was sent: {stored} instead of {manifest.digest}.",
+                f"stored another manifest than was sent: {response.headers['Docker-Content-Digest']} instead of {manifest.digest}.",
                 subject=subject,
                 hint="The destination rewrites manifests; switch its conversion off, or choose another destination.",
             )
@@ -661,6 +684,17 @@ class RegistryClient:
     def close(self) -> None:
         """Drop all connections."""
         self.transport.close()
+
+
+def _fits(data: bytes, digest: str) -> bool:
+    """Whether a manifest's bytes may have that digest; signed ones have that of their payload, which is not looked at here."""
+    return not digest or matches(data, digest) or b'"signatures"' in data
+
+
+def _is_another(response: Response, manifest: Manifest) -> bool:
+    """Whether the answer to a PUT says that something else was stored than was sent; a digest of another algorithm says nothing."""
+    stored = response.headers.get("Docker-Content-Digest", "")
+    return is_digest(stored) and stored.split(":")[0] == manifest.digest.split(":")[0] and stored != manifest.digest
 
 
 def _with_query(url: str, **more: str) -> str:

@@ -6,7 +6,7 @@
 """TLS contexts: what is trusted and who we are, per registry.
 
 Trusted are the system's CAs, the option's CA file and the `certs.d` folders that docker and podman read for the host.
-Variables such as REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE are not looked at: what the options say holds.
+Variables such as REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE are not looked at: what the options say holds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
 
     Raises InvalidOption, naming the option, if a file is missing or is no certificate.
     """
-    context = ssl.create_default_context()
+    context = _with_system_authorities()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Python 3.13 began to refuse CAs that lack an extension, as many in-house ones do; docker and podman take them
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -56,6 +56,20 @@ def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _with_system_authorities() -> ssl.SSLContext:
+    """A context that trusts the system's CAs: those where OpenSSL was built to look, not where SSL_CERT_FILE and SSL_CERT_DIR lead."""
+    places = ssl.get_default_verify_paths()
+    folder = places.openssl_capath if os.path.isdir(places.openssl_capath) else None
+    if os.path.isfile(places.openssl_cafile):
+        try:
+            return ssl.create_default_context(cafile=places.openssl_cafile, capath=folder)
+        except OSError:
+            # an empty or unreadable file names nobody; what is missing then is told when a certificate is not trusted
+            return ssl.create_default_context(capath=folder)
+    # a build that knows neither place leaves all to the variables
+    return ssl.create_default_context(capath=folder)
 
 
 def _load_folder(context: ssl.SSLContext, folder: str) -> None:

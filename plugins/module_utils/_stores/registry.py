@@ -21,6 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
     Upload,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
     BlobUnknown,
     ConnectionFailed,
     DigestMismatch,
@@ -213,6 +214,11 @@ class RegistryStore(Store):
             # this registry does not take the question in this form: ask in the plain one from now on
             features.self_mount = False
             return self._mount(repository, digest, _Holder())
+        except AccessDenied:
+            # to write at all, or to ask in this form: an upload tells, and is needed anyway if it is the form
+            upload = self.client.start_upload(repository)
+            features.self_mount = False
+            return None, upload
         return (Received("present"), None) if upload is None else (None, upload)
 
     def _count_mount(self, granted: bool, holder: _Holder) -> None:
