@@ -172,12 +172,15 @@ repositories:
   type: int
   sample: 12
 bytes_copied:
-  description: Bytes of blobs that moved; in check mode, that would move at the most.
+  description: Bytes of blobs that moved; in check mode, of the missing ones, each counted once.
   returned: when the run came to an end
   type: int
   sample: 18273645
 blobs:
-  description: What became of blobs, by C(uploaded), C(mounted) from another repository and C(present) already; in check mode C(unique).
+  description:
+    - What became of blobs, by C(uploaded), C(mounted) from another repository and C(present) already.
+    - In check mode, unique blobs by C(missing) at the destination, there since earlier runs as far as is
+      C(known), and C(present) in a repository that needs them.
   returned: when the run came to an end
   type: dict
   sample: {uploaded: 52, mounted: 8, present: 0}

@@ -295,7 +295,7 @@ def test_a_plan_writes_nothing_to_the_destination_and_is_carried_out_later(
     rules = [{"repositories": {"include": ["tools/*"]}, "mapping": {"prefix": "moved"}}]
     planned = here.play("plan", copy_images_plan_file=plan_file, registry_rules=rules)
     assert "To copy: 4 tags" in planned.output
-    assert "+moved/tools/cli: 3 added" in planned.output
+    assert "moved/tools/cli: 3 added" in planned.output
     assert planned.changed == 1
     assert compare.repositories_of(destination) == []
     assert not (here.folder / "state").exists()

@@ -72,6 +72,7 @@ class TagRow:
     """What became of one tag (or, with an empty tag's place taken by a digest, of one untagged manifest).
 
     `state`: copied, unchanged, kept, conflict or failed. `size`: bytes of the image, all its manifests and blobs.
+    `existing`: the digest that the destination had before; for those who watch, it is not written down.
     """
 
     repository: str
@@ -86,6 +87,7 @@ class TagRow:
     form: str = ""
     size: int = 0
     error: MigrationError | None = None
+    existing: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

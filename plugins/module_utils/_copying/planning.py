@@ -22,7 +22,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Copied, Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
-from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, Action, PlanRow, PlanWriter, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import Action, PlanRow, PlanWriter, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
@@ -520,72 +520,6 @@ def fallback_index(store: Store, repository: str, digest: str) -> Manifest | Non
     except (ManifestUnknown, RepositoryUnknown):
         return None
     return manifest if manifest.kind == "index" else None
-
-
-@dataclasses.dataclass
-class Measure:
-    """What a plan would move: unique blobs and their bytes, and the tags of which it could not be found out."""
-
-    blobs: int = 0
-    bytes: int = 0
-    unknown: int = 0
-
-
-def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.Callable[[list[PlanRow]], None]) -> Measure:
-    """Read the manifests of what a plan moves: counts unique blobs, and writes the rows again with the digests filled in.
-
-    An upper bound: what the destination has already under other names is not subtracted.
-    """
-    result = Measure()
-    seen: set[str] = set()
-    lock = threading.Lock()
-    scheduler = Scheduler(policy.workers)
-
-    def walk(repository: str, manifest: Manifest, depth: int) -> None:
-        check_nesting(depth, f"{source.name}/{repository}@{manifest.digest}")
-        for blob in manifest.blobs:
-            if blob.is_foreign and policy.foreign_layers == "skip":
-                continue
-            with lock:
-                if blob.digest not in seen:
-                    seen.add(blob.digest)
-                    result.blobs += 1
-                    result.bytes += max(0, blob.size)
-        for child in chosen_children(manifest, policy):
-            with lock:
-                known = child.digest in seen
-                seen.add(child.digest)
-            if not known:
-                walk(repository, source.manifest(repository, child.digest), depth + 1)
-
-    def one(row: PlanRow) -> None:
-        try:
-            manifest = source.manifest(row.source_repository, row.source_reference)
-            walk(row.source_repository, wanted_form(manifest, policy), 0)
-        except ENDS_A_RUN:
-            raise
-        except MigrationError as error:
-            with lock:
-                result.unknown += 1
-            write([_with(row, note=str(error.message))])
-        else:
-            write([_with(row, digest=manifest.digest, media_type=manifest.media_type)])
-
-    try:
-        for row in rows:
-            if row.action in MOVING:
-                scheduler.wait_for_room(WAITING)
-                scheduler.submit(_RESOLVE, functools.partial(one, row))
-            else:
-                write([row])
-        scheduler.wait()
-    finally:
-        scheduler.close()
-    return result
-
-
-def _with(row: PlanRow, **changes: t.Any) -> PlanRow:
-    return dataclasses.replace(row, **changes)
 
 
 def check_nesting(depth: int, subject: str) -> None:

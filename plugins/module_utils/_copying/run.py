@@ -19,16 +19,16 @@ import typing as t
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import Holders
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE, Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Measure, Planner, measure
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, TagConflict
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: failures that are returned; all of them are in the ledger
 MOST_FAILURES = 100
-#: repositories that a diff shows one by one
-MOST_SHOWN = 500
 _BATCH = 500
 
 
@@ -46,10 +46,9 @@ class Outcome:
     plan_file: str = ""
     ledger: str = ""
     complete: bool = True
-    before: list[str] = dataclasses.field(default_factory=list)
-    after: list[str] = dataclasses.field(default_factory=list)
-    #: for each repository of the destination, its tags by what was done: copy, update, or a state
-    by_repository: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+    #: what was done with each tag, or would be, as far as it is shown; and lines about what moves
+    text: PlanText = dataclasses.field(default_factory=PlanText)
+    totals: list[str] = dataclasses.field(default_factory=list)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -66,10 +65,9 @@ class Outcome:
 
     def take(self, row: TagRow) -> None:
         """Count a tag that is done, one way or another. Threads may call it."""
-        done = row.action if row.state == "copied" else row.state
+        self.text.did(row)
         with self._lock:
             self.counts[row.state] += 1
-            self.by_repository.setdefault(row.repository, collections.Counter())[done] += 1
             if row.error is not None:
                 self.add_failure(row.repository, row.tag, row.error)
 
@@ -124,6 +122,7 @@ def make_plan(job: Job) -> Outcome:
         ledger = stack.enter_context(contextlib.closing(Ledger(job.state_dir))) if exists else None
         if ledger:
             ledger.look(job.source.name, job.destination.name)
+            ledger.look_up_blobs()
             _remember(job, ledger)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
         planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
@@ -132,15 +131,20 @@ def make_plan(job: Job) -> Outcome:
             planner.plan(rough)
         final = PlanWriter(job.plan_file or os.path.join(folder, "measured.jsonl"), job.source.name, job.destination.name)
         with final:
-            measured = measure(job.source, read_plan(rough.path, job.source.name, job.destination.name), job.policy, final.add)
+
+            def write(rows: list[PlanRow]) -> None:
+                final.add(rows)
+                outcome.text.plan(rows)
+
+            planned = read_plan(rough.path, job.source.name, job.destination.name)
+            measured = measure(job.source, job.destination, planned, job.policy, ledger, write)
     _take_plan(outcome, planner)
     for action, state in _STATES.items():
         outcome.counts[state] += final.counts[action]
     outcome.plan_file = job.plan_file
-    outcome.bytes = measured.bytes
-    outcome.blobs = {"unique": measured.blobs}
-    outcome.by_repository = final.by_repository
-    outcome.before, outcome.after = _as_lines(outcome, measured)
+    outcome.bytes = measured.moving.bytes
+    outcome.blobs = {"missing": measured.moving.count, "known": measured.known.count, "present": measured.present.count}
+    outcome.totals = measured_lines(measured)
     return _close(job, outcome, started)
 
 
@@ -166,7 +170,7 @@ def carry_out(job: Job) -> Outcome:
             outcome.requests = _requests(job)
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
-    outcome.before, outcome.after = _as_lines(outcome)
+    outcome.totals = moved_lines(outcome.bytes, outcome.blobs)
     return _close(job, outcome, started)
 
 
@@ -200,6 +204,7 @@ def _take_plan(outcome: Outcome, planner: Planner) -> None:
     for failure in planner.failures:
         outcome.counts["failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)
+        outcome.text.failed(failure.repository, failure.tag, failure.error.message)
 
 
 def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
@@ -267,6 +272,7 @@ def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
         media_type=row.media_type,
         form=form,
         error=error,
+        existing=row.existing,
     )
 
 
@@ -303,34 +309,4 @@ def _close(job: Job, outcome: Outcome, started: float) -> Outcome:
     return outcome
 
 
-def _as_lines(outcome: Outcome, measured: Measure | None = None) -> tuple[list[str], list[str]]:
-    """What a run did (or, with a measure, would do) as a diff: a line for each repository, as it was and as it is."""
-    before, after = [], []
-    for repository in sorted(outcome.by_repository)[:MOST_SHOWN]:
-        counts = outcome.by_repository[repository]
-        there = sum(counts[done] for done in _THERE)
-        before.append(f"{repository}: {there} of these tags")
-        words = [f"{counts[done]} {word}" for done, word in _WORDS.items() if counts[done]]
-        after.append(f"{repository}: {', '.join(words)}" if counts["copy"] or counts["update"] else before[-1])
-    hidden = len(outcome.by_repository) - len(before)
-    if hidden > 0 and outcome.changed:
-        after.append(f"and {hidden} more repositories")
-    if measured and measured.blobs:
-        after.append(f"at most {measured.bytes} bytes in {measured.blobs} unique blobs to move")
-    if measured and measured.unknown:
-        after.append(f"{measured.unknown} manifests could not be read")
-    return before, after
-
-
 _STATES = {"copy": "copied", "update": "copied", "unchanged": "unchanged", "keep": "kept", "conflict": "conflict"}
-#: what was at the destination before; "keep" as a plan says it, "kept" as a run does
-_THERE = ("update", "unchanged", "keep", "kept", "conflict")
-_WORDS = {
-    "copy": "added",
-    "update": "overwritten",
-    "unchanged": "unchanged",
-    "keep": "kept as they are",
-    "kept": "kept as they are",
-    "conflict": "in conflict",
-    "failed": "failed",
-}
