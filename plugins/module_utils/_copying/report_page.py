@@ -46,6 +46,8 @@ STATE_NAMES = {
     "failed": "Failed",
     "not_attempted": "Not attempted",
 }
+#: has a section for each kind of failure
+GUIDE = "https://github.com/registryops/registryops.migration/blob/main/docs/troubleshooting.md"
 #: failures of one kind that are written out; all of them are in the table
 MOST_WRITTEN_OUT = 200
 _SHOWN_AT_ONCE = 3
@@ -372,6 +374,7 @@ def _failures(page: Page) -> _Section | None:
             body.append(f'<p class="way-out"><b>Way out</b> {markup(hint)}</p>\n' if hint else "")
             body.append(_failure_table(_kind(kind), failures[:room], several=len(page.ran) > 1))
             room = max(0, room - len(failures))
+        body.append(f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">What this means, and its usual causes</a></p>\n')
         if count > MOST_WRITTEN_OUT:
             body.append(
                 f'<p class="note">{count_of(count - MOST_WRITTEN_OUT)} more are in the table of repositories, and in report.csv.</p>\n'

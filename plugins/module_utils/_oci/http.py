@@ -32,7 +32,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     SchemeMismatch,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
-from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
+from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context, untrusted
 
 try:
     import urllib3
@@ -451,11 +451,7 @@ def _translate(error: BaseException, origin: Origin, timeouts: HTTPOptions | Non
     where = str(origin)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateUntrusted(
-                f"its certificate is not trusted: {cause.verify_message}.",
-                subject=where,
-                hint="Give the CA that signed it as ca_path, or put it into certs.d.",
-            )
+            return untrusted(where, cause.verify_message, timeouts.tls if timeouts else TLSOptions())
         if isinstance(cause, ssl.SSLError):
             reason = (cause.reason or str(cause)).lower().replace("_", " ")
             if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:

@@ -684,7 +684,11 @@ def subset_index(manifest: Manifest, platforms: t.Sequence[Platform]) -> Manifes
     manifest is no index.
     """
     if manifest.kind != "index":
-        raise UnsupportedManifest(f"is of the kind {manifest.kind}; only an index can be cut down to platforms.", subject=manifest.digest)
+        raise UnsupportedManifest(
+            f"is of the kind {manifest.kind}; only an index can be cut down to platforms.",
+            subject=manifest.digest,
+            hint="Leave platforms out, or set platform_index to whole.",
+        )
     kept = {
         position
         for position, child in enumerate(manifest.children)

@@ -169,7 +169,7 @@ def _normalised_name(host: str, text: str) -> str:
     if not host:
         raise InvalidReference("has no host name.", subject=text, hint="Write host or host:port.")
     if len(host) > 253:
-        raise InvalidReference(f"has a host name of {len(host)} characters; DNS allows 253.", subject=text)
+        raise InvalidReference(f"has a host name of {len(host)} characters; DNS allows 253.", subject=text, hint="Use a shorter name.")
     for label in labels:
         if not _LABEL.fullmatch(label):
             raise InvalidReference(
@@ -181,7 +181,8 @@ def _normalised_name(host: str, text: str) -> str:
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise InvalidReference("is neither a host name nor an IPv4 address.", subject=text) from None
+            hint = "An IPv4 address has four numbers from 0 to 255; the last part of a name is no number."
+            raise InvalidReference("is neither a host name nor an IPv4 address.", subject=text, hint=hint) from None
     return ".".join(labels)
 
 
@@ -230,7 +231,9 @@ def _normalised_ipv6(host: str, text: str) -> str:
     if not rest:
         return normal
     if not rest.startswith(":"):
-        raise InvalidReference("has something other than a port after the brackets.", subject=text)
+        raise InvalidReference(
+            "has something other than a port after the brackets.", subject=text, hint="Write it as in [::1]:5000, or leave the port out."
+        )
     return f"{normal}:{_normalised_port(rest[1:], text)}"
 
 
@@ -345,7 +348,7 @@ def parse_reference(text: str, default_registry: str = DOCKER_HUB) -> Reference:
         raise InvalidReference("is empty.", subject="reference", hint="Write registry/repository:tag.")
     strange = _strange_character(rest)
     if strange:
-        raise InvalidReference(f"has {strange}.", subject=subject)
+        raise InvalidReference(f"has {strange}.", subject=subject, hint="Write registry/repository:tag, without it.")
     name, at, digest = rest.partition("@")
     if at and "/" in digest:
         raise InvalidReference(
