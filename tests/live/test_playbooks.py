@@ -348,6 +348,41 @@ def test_deep_verification_finds_a_hole(control: MakeControl, destination: Regis
     assert layer in played.output
 
 
+@pytest.mark.parametrize("playbook", ["migrate", "plan", "verify"])
+def test_a_misspelt_variable_ends_the_run(control: MakeControl, destination: Registry, playbook: str) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    played = here.play(playbook, expect=2, registry_rule=rules, verify_mod="deep", registry_url="mine", report_of_mine=1)
+    assert "registry_rule (registry_rules?)" in played.output
+    assert "verify_mod (verify_mode?)" in played.output
+    assert "registry_url" in played.output
+    assert "report_of_mine" not in played.output
+    assert compare.repositories_of(destination) == []
+
+
+def test_rules_are_said_and_variables_of_ones_own_may_be(control: MakeControl) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["tools/*"], "exclude": ["tools/agent"]}, "mapping": {"prefix": "moved"}}]
+    played = here.play("plan", registry_rules=rules, registry_url="mine", registry_other_variables=["registry_url"])
+    assert "rules[0]: repositories tools/*, but not tools/agent; mapping: prefix moved" in played.output
+    assert "rules[0]: all repositories; under the same name" in here.play("plan").output
+
+
+def test_the_names_of_all_variables_are_known() -> None:
+    known = yaml.safe_load((ROOT / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8"))["__registry_variables"]
+    assert len(set(known)) == len(known)
+    readme = (ROOT / "playbooks" / "README.md").read_text(encoding="utf-8")
+    table = {name for row in re.findall(r"^\| (`registry_.+?`) \|", readme, re.MULTILINE) for name in re.findall("`([a-z_]+)`", row)}
+    roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
+    options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
+    sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
+    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|copy_images|inventory|verify|report)_[a-z_]+)", sources))
+    ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
+    assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
+    # what set_stats hands on is a variable of the next job in a workflow of AWX
+    assert set(known) == table | options | left | ansible | {"inventory_share", "registry_migration"}
+
+
 def test_missing_connections_are_named(control: MakeControl) -> None:
     here = control()
     here._write("group_vars/all/registries.yml", {"registry_destination": "new.example.com"})
