@@ -252,6 +252,8 @@ def main() -> None:
         )
         outcome = make_plan(job) if module.check_mode else carry_out(job)
     result = copy_result(outcome, diff=module._diff)
+    for warning in outcome.warnings:
+        module.warn(warning)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
     if outcome.failed:

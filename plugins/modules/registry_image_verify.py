@@ -142,6 +142,8 @@ def main() -> None:
         job = Job(source, destination, rules_of(module.params), policy_of(module.params), state_dir)
         verified = verify(job, module.params["mode"])
     result = verify_result(verified)
+    for warning in verified.warnings:
+        module.warn(warning)
     if not verified.checked:
         module.warn("No tag was selected, so nothing is proved: the rules match nothing at the source.")
     if verified.different:

@@ -115,6 +115,19 @@ def test_check_mode_gives_the_plan_and_writes_nothing(source: CountingRegistry, 
         assert again["diff"]["prepared"] == "1 repository with nothing to do: 3 unchanged\n"
 
 
+def test_patterns_that_match_nothing_are_named(source: CountingRegistry, destination: CountingRegistry, tmp_path: Path) -> None:
+    rules = [{"repositories": {"include": ["small/*", "smal/*"]}}, {"repositories": {"include": ["other/**"]}}]
+    wanted = ["rules[0].repositories.include: smal/* matches no repository.", "rules[1] selects no repository: nothing matches other/**."]
+    options = both(source, destination, tmp_path, rules=rules)
+    for check in (True, False):
+        run = run_module("registry_image_copy", options, check=check)
+        assert len(run.result["warnings"]) == 2
+        assert all(warning in run.text for warning in wanted)
+    run = run_module("registry_image_verify", options)
+    assert all(warning in run.text for warning in wanted)
+    assert run.result["equal"] == 3
+
+
 def test_the_diff_of_a_run_tells_what_failed(source: CountingRegistry, destination: CountingRegistry, tmp_path: Path) -> None:
     source.load(broken(2))
     result = run_module("registry_image_copy", both(source, destination, tmp_path), diff=True).result

@@ -33,6 +33,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     select_repositories,
     select_tags,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._copying.unmatched import Unmatched
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
@@ -135,8 +136,14 @@ class Planner:
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
+        self._unmatched = Unmatched(rules)
         self.failures: list[Failure] = []
         self.repositories = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of the rules has matched nothing. Of tags only where this run looks into all repositories."""
+        return self._unmatched.warnings(tags=self._policy.only is None)
 
     def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
         with self._lock:
@@ -151,8 +158,10 @@ class Planner:
         found: dict[tuple[str, str], Target] = {}
         refused: list[InvalidName] = []
         catalogue = self._catalogue() if any(needs_catalog(rule.repositories) for rule in self._rules) else None
-        for rule in self._rules:
-            for name in self._names(rule, catalogue):
+        for number, rule in enumerate(self._rules):
+            names = self._names(rule, catalogue)
+            self._unmatched.repositories(number, len(names), catalogue)
+            for name in names:
                 try:
                     mapped = rule.mapping.map_repository(name, self._destination.profile)
                 except InvalidName as error:
@@ -243,7 +252,9 @@ class Planner:
         chosen: dict[str, None] = {}
         for rule in target.rules:
             created = self._dates(target.source, tags, rule) if needs_dates(rule.tags) else None
-            chosen.update(dict.fromkeys(select_tags(tags, rule.tags, created, self._now)))
+            selected = select_tags(tags, rule.tags, created, self._now)
+            self._unmatched.tags(rule, tags, len(selected))
+            chosen.update(dict.fromkeys(selected))
         return list(chosen)
 
     def _list(self, target: Target, scheduler: Scheduler, writer: PlanWriter) -> None:

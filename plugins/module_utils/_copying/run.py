@@ -46,6 +46,7 @@ class Outcome:
     plan_file: str = ""
     ledger: str = ""
     complete: bool = True
+    warnings: list[str] = dataclasses.field(default_factory=list)
     #: what was done with each tag, or would be, as far as it is shown; and lines about what moves
     text: PlanText = dataclasses.field(default_factory=PlanText)
     totals: list[str] = dataclasses.field(default_factory=list)
@@ -201,6 +202,7 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
 
 def _take_plan(outcome: Outcome, planner: Planner) -> None:
     outcome.repositories = planner.repositories
+    outcome.warnings = planner.warnings
     for failure in planner.failures:
         outcome.counts["failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)

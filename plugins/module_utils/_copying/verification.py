@@ -56,6 +56,7 @@ class Verified:
     #: tags `(repository, tag)` that have the right digest and a hole all the same
     broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     repositories: int = 0
+    warnings: list[str] = dataclasses.field(default_factory=list)
     requests: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -96,6 +97,7 @@ def verify(job: Job, mode: Mode) -> Verified:
         for failure in planner.failures:
             result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message, failure.error.subject)
         result.repositories = planner.repositories
+        result.warnings = planner.warnings
         _compare(job, mode, read_plan(writer.path, job.source.name, job.destination.name), result)
         result.checked = result.equal + result.different
         result.requests = {"source": job.source.requests, "destination": job.destination.requests}
