@@ -167,7 +167,7 @@ failures:
       message: the source does not have this blob, though a manifest names it.
       hint: Push the image again at the source, or leave it out.
 repositories:
-  description: How many repositories took part.
+  description: How many repositories of the source took part - those of which a tag was selected, or that failed.
   returned: when the run came to an end
   type: int
   sample: 12

@@ -155,7 +155,7 @@ def demonstrate(screen: Screen, work: Path) -> None:
         for name, repository in sorted(held.repositories.items()):
             # tags that belong to a digest (signatures, bills of materials) would fill the screen
             screen.say(f"  {name:30} {', '.join(tag if len(tag) < 30 else f'{tag[:14]}…{tag[71:]}' for tag in repository.tags)}")
-        screen.say(f"  {len(held.tags())} tags, {len(held.unique_blobs())} unique blobs, {held.blob_bytes() / 1e6:.1f} MB")
+        screen.say(f"  {len(held.tags())} tags, {len(held.unique_blobs())} unique blobs, {held.blob_bytes() / (1 << 20):.1f} MiB")
         playbooks = Playbooks(screen, write_inventory(work / "inventory", source, destination, work))
 
         screen.heading("Migrate")

@@ -31,6 +31,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.eng
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -1340,6 +1341,65 @@ def test_what_is_there_already_is_no_part_of_what_would_move(run: Run) -> None:
     assert outcome.blobs == {"missing": len(missing), "known": 0, "present": 1}
     assert outcome.bytes == sum(missing.values())
     assert writes(run.destination) == 0
+
+
+def test_a_plan_can_be_made_while_a_run_is_at_work(run: Run) -> None:
+    run.source.load(several(2))
+    run.copy({"repositories": {"include": ["team/app0"]}})
+    with contextlib.closing(Ledger(str(run.state))) as ledger:
+        ledger.start(run.source.host, run.destination.host)
+        outcome = run.plan()
+        assert states(outcome) == {"copied": 1, "unchanged": 1}
+        assert outcome.warnings == []
+    assert sorted(path.name for path in run.state.iterdir()) == ["ledger.sqlite3", "lock", "plan.jsonl"]
+    # a ledger that is none is left alone, and said
+    (run.state / "ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    outcome = run.plan()
+    assert states(outcome) == {"copied": 1, "unchanged": 1}
+    assert [warning.partition(".")[0] for warning in outcome.warnings] == ["The ledger of earlier runs is not looked at"]
+    assert (run.state / "ledger.sqlite3").read_bytes() == b"no ledger" * 1000
+
+
+def test_a_verification_that_is_not_to_be_recorded_writes_nothing(run: Run) -> None:
+    run.source.load(several(1))
+    run.copy()
+    path = run.state / "ledger.sqlite3"
+    before = path.read_bytes()
+    assert run.verify(record=False).equal == 1
+    assert path.read_bytes() == before
+    with contextlib.closing(Ledger(str(run.state))):
+        # not even a run that is at work is in its way
+        assert run.verify(record=False).equal == 1
+    assert run.verify().equal == 1
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT COUNT(*) FROM verifications").fetchone() == (1,)
+
+
+def test_a_verification_tells_a_missing_repository_from_a_missing_tag(run: Run) -> None:
+    run.source.load(one_image("team/a", "1", "2"))
+    run.source.load(one_image("team/b"))
+    run.destination.load(one_image("team/a", "1"))
+    found = run.verify()
+    assert {(one["repository"], one["tag"]): one["message"] for one in found.differences} == {
+        ("team/a", "2"): "the destination does not have this tag.",
+        ("team/b", "1"): "the destination does not have this repository.",
+    }
+
+
+def test_repositories_are_counted_in_the_same_way_everywhere(run: Run, tmp_path: Path) -> None:
+    run.source.load(several(3))
+    run.source.load(one_image("team/other", "old"))
+    rule = {"repositories": {"include": ["team/**", "no/such"]}, "tags": {"include": ["1"]}}
+    two = {**rule, "mapping": {"prefix": "copy"}}
+    # one has no such tag, one does not exist; that all go to two places makes no more of them
+    counted = [run.plan(rule, two, plan_file=tmp_path / "plan").repositories, run.copy(rule, two).repositories]
+    counted.append(run.verify(rule, two).repositories)
+    counted.append(write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report")).repositories)
+    assert counted == [5, 5, 5, 5]
+    rule = {"repositories": {"include": ["team/*"]}, "tags": {"include": ["1*"]}}
+    counted = [run.plan(rule).repositories, run.copy(rule).repositories, run.verify(rule).repositories]
+    counted.append(write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report")).repositories)
+    assert counted == [3, 3, 3, 3]
 
 
 def test_what_a_plan_cannot_know_is_said(run: Run) -> None:

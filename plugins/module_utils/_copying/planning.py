@@ -138,7 +138,12 @@ class Planner:
         self._kept: dict[tuple[str, str], _Tags] = {}
         self._unmatched = Unmatched(rules)
         self.failures: list[Failure] = []
-        self.repositories = 0
+        self._took_part: set[str] = set()
+
+    @property
+    def repositories(self) -> int:
+        """How many repositories of the source take part: those of which a tag is selected, or that fail."""
+        return len(self._took_part)
 
     @property
     def warnings(self) -> list[str]:
@@ -148,6 +153,7 @@ class Planner:
     def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
         with self._lock:
             self.failures.append(Failure(repository, tag, error))
+            self._took_part.add(repository)
 
     # -- repositories
     def targets(self) -> list[Target]:
@@ -175,7 +181,6 @@ class Planner:
         only = self._policy.only
         chosen = targets if only is None else [target for target in targets if target.source in only]
         self._check_collisions(targets, chosen)
-        self.repositories = len(chosen)
         return chosen
 
     def _catalogue(self) -> list[str]:
@@ -265,6 +270,9 @@ class Planner:
         except MigrationError as error:
             self._fail(target.source, "", error)
             return
+        if listing.selected:
+            with self._lock:
+                self._took_part.add(target.source)
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:

@@ -143,12 +143,16 @@ class TagData:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What the page says. `failures` are as in `report.json`, `written` is a time in ISO 8601."""
+    """What the page says. `failures` are as in `report.json`, `written` is a time in ISO 8601.
+
+    `repositories` of the destination are in the table; `source_repositories` took part, in the words of all results and summaries.
+    """
 
     written: str
     runs: t.Sequence[Run]
     failures: t.Sequence[t.Mapping[str, t.Any]]
     repositories: int
+    source_repositories: int
     verified: bool
     throughput: Throughput
 
@@ -335,7 +339,7 @@ def _tiles(page: Page) -> t.Iterator[str]:
     def tile(name: str, value: str, note: str) -> str:
         return f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>"
 
-    yield tile("Repositories", count_of(page.repositories), f"{tags_of(page.total)} in them")
+    yield tile("Repositories", count_of(page.source_repositories), f"{tags_of(page.total)} in them")
     images = sum(run.image_bytes for run in page.ran)
     moved = summed("bytes")
     if moved is not None:

@@ -18,7 +18,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import Holders
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
-from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE, Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
@@ -119,9 +119,10 @@ def make_plan(job: Job) -> Outcome:
     job.destination.check(writing=False, new=True)
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
-        exists = os.path.exists(os.path.join(os.path.expanduser(job.state_dir), LEDGER_FILE))
-        ledger = stack.enter_context(contextlib.closing(Ledger(job.state_dir))) if exists else None
+        # a run may be at work with this ledger
+        ledger, problem = look_at_ledger(job.state_dir)
         if ledger:
+            stack.enter_context(contextlib.closing(ledger))
             ledger.look(job.source.name, job.destination.name)
             ledger.look_up_blobs()
             _remember(job, ledger)
@@ -140,6 +141,7 @@ def make_plan(job: Job) -> Outcome:
             planned = read_plan(rough.path, job.source.name, job.destination.name)
             measured = measure(job.source, job.destination, planned, job.policy, ledger, write)
     _take_plan(outcome, planner)
+    outcome.warnings += [problem] if problem else []
     for action, state in _STATES.items():
         outcome.counts[state] += final.counts[action]
     outcome.plan_file = job.plan_file

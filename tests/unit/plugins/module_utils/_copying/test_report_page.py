@@ -277,7 +277,7 @@ def test_the_run_is_compared_with_the_one_before(tmp_path, ledger, clock):
     found = {row[0]: tuple(cell.replace("\u00a0", " ") for cell in row[1:]) for row in rows}
     assert found["Tags: copied"] == ("2", "3", "−1 (33 %)")
     assert found["Tags: failed"] == ("0", "0", "none")
-    assert found["Bytes moved"] == ("500 kB", "2.0 MB", "−1.5 MB (75 %)")
+    assert found["Bytes moved"] == ("488 KiB", "1.9 MiB", "−1.4 MiB (75 %)")
     assert found["Blobs: uploaded"] == ("10", "8", "+2 (25 %)")
     assert found["Duration"] == ("12.5 s", "0.00 s", "+12.5 s")
     assert "Requests to the source" not in found
@@ -306,7 +306,7 @@ def test_one_repository_of_two_workers(tmp_path, clock):
         ["", "legacy/app:worker1.2"],
         ["", "legacy/app:worker2.2"],
     ]
-    assert "3.0\u00a0kB" in page.page
+    assert "2.9\u00a0KiB" in page.page
     assert "6 to the source, 8 to the destination" in page.said
 
 
