@@ -194,8 +194,7 @@ class Connections:
             bandwidth=self._bandwidth,
             on_secret=self._module.no_log_values.add,
         )
-        client.features.chunk_size = options["chunk_size"]
-        return RegistryStore(client, profile_for(host, options["provider"]))
+        return RegistryStore(client, profile_for(host, options["provider"]), options["chunk_size"])
 
     def _credentials(self, options: Options, host: str) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str]]:
         """What finds the credential for a repository, and the headers that docker's file wants to be sent along."""

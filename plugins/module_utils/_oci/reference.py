@@ -28,8 +28,6 @@ DOCKER_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.dock
 #: where Docker Hub answers the distribution API
 DOCKER_HUB_HOST = "registry-1.docker.io"
 
-#: many clients refuse a longer `registry/repository` (distribution-spec); it is advice, not a rule, so nothing here enforces it
-ADVISED_NAME_LENGTH = 255
 #: no registry accepts a repository this long; more than this is an attack or an accident
 REPOSITORY_LIMIT = 1024
 TAG_LIMIT = 128
@@ -284,11 +282,6 @@ class Reference:
         """What stands in a manifest's URL: the digest, else the tag, else `latest`."""
         return self.digest or self.tag or "latest"
 
-    @property
-    def exceeds_advised_length(self) -> bool:
-        """Whether `name` is longer than many clients accept."""
-        return len(self.name) > ADVISED_NAME_LENGTH
-
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
@@ -297,17 +290,6 @@ class Reference:
     def __str__(self) -> str:
         """The full form; `parse_reference` reads it back."""
         return self.name + self._suffix()
-
-    def familiar(self) -> str:
-        """The short form that docker shows: without `docker.io/` and `docker.io/library/`.
-
-        The full form where the short one would be read as something else (a first component that looks like a host).
-        """
-        if self.registry != DOCKER_HUB:
-            return str(self)
-        namespace, _slash, rest = self.repository.partition("/")
-        short = rest if namespace == "library" and "/" not in rest else self.repository
-        return (short if _split_registry(short)[0] is None else self.name) + self._suffix()
 
 
 def _split_registry(name: str) -> tuple[str | None, str]:
