@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import typing as t
@@ -255,6 +257,29 @@ def test_a_worker_that_is_out_of_reach_does_not_stop_the_others(control: MakeCon
     report = here.report()
     assert {worker["worker"]: worker["outcome"] for worker in report["workers"]} == {"first": "ok", "second": "not run"}
     assert set(compare.repositories_of(destination)) == here.shares()["first"] < held.repositories.keys()
+
+
+def test_the_last_tags_of_a_killed_worker_are_in_the_report(control: MakeControl, destination: Registry) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    here.play("migrate", "--tags", "copy", registry_rules=rules)
+    ledger = here.folder / "state" / "workers" / "localhost" / "ledger.sqlite3"
+    closed = ledger.read_bytes()
+    journal = ledger.with_name(f"{ledger.name}-wal")
+    # a process that is killed closes nothing: what it wrote last lies beside the ledger
+    with contextlib.closing(sqlite3.connect(ledger)) as database:
+        database.execute("UPDATE tags SET state = 'failed', kind = 'blob_unknown', message = 'gone.' WHERE tag = 'stable'")
+        database.commit()
+        left = ledger.read_bytes(), journal.read_bytes()
+    ledger.write_bytes(left[0])
+    journal.write_bytes(left[1])
+    here.play("migrate", "--tags", "report")
+    assert here.report()["counts"] == {"copied": 1, "failed": 1}
+    # what was fetched with one ledger is no part of the next
+    journal.unlink()
+    ledger.write_bytes(closed)
+    here.play("migrate", "--tags", "report")
+    assert here.report()["counts"] == {"copied": 2}
 
 
 def test_slices_divide_by_name_and_one_report_tells_of_all(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
