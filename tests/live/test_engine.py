@@ -354,7 +354,7 @@ def test_skip_goes_on_with_the_others(run: Run) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_abort_stops_at_the_first(run: Run, workers: int) -> None:
+def test_abort_stops_at_the_first(run: Run, workers: int, tmp_path: Path) -> None:
     run.source.load(several(30))
     run.source.load(one_image("team/app0", "same"))
     run.source.behaviour.missing.update(own_layer(f"team/app{number}") for number in range(30))
@@ -365,6 +365,9 @@ def test_abort_stops_at_the_first(run: Run, workers: int) -> None:
     assert outcome.counts["not_attempted"] == 31 - outcome.counts["failed"]
     assert outcome.failed == 31
     assert run.destination.count("PUT", "manifest") == 0
+    report = write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report"))
+    assert report.counts == {state: count for state, count in outcome.counts.items() if count}
+    assert sum(report.counts.values()) == 31
 
 
 def test_abort_counts_what_was_unchanged_all_the_same(run: Run) -> None:

@@ -334,6 +334,18 @@ def test_a_plan_writes_nothing_to_the_destination_and_is_carried_out_later(
     assert compare.tags_of(destination) == wanted
 
 
+def test_a_plan_with_conflicts_is_shown_though_it_fails(control: MakeControl, destination: Registry) -> None:
+    other = images.ImageSet()
+    images.add_image(other.repository("base/os"), "other", [images.layer("other", 1_000)], ["12"])
+    push(destination.url, other, "writer", DESTINATION_USER["writer"], destination.ca_file)
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    for playbook, more in (("plan", []), ("migrate", ["--check", "--diff"])):
+        played = control().play(playbook, *more, expect=2, registry_rules=rules, copy_images_existing_tags="fail")
+        assert "base/os: 1 in conflict, 1 added" in played.output
+        assert re.search(r"  ! 12: the destination has sha256:[0-9a-f]{12}, the source sha256:[0-9a-f]{12}\b", played.output)
+        assert "Set existing_tags to overwrite or keep" in played.output
+
+
 def test_each_step_runs_alone(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
     here = control()
     early = here.play("migrate", "--tags", "report", expect=2)

@@ -137,6 +137,10 @@ def make_plan(job: Job) -> Outcome:
             def write(rows: list[PlanRow]) -> None:
                 final.add(rows)
                 outcome.text.plan(rows)
+                for row in rows:
+                    if row.action == "conflict":
+                        with outcome._lock:
+                            outcome.add_failure(row.repository, row.key, _conflict(job, row))
 
             planned = read_plan(rough.path, job.source.name, job.destination.name)
             measured = measure(job.source, job.destination, planned, job.policy, ledger, write)
@@ -257,13 +261,6 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
 
 def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
     """A row that moves nothing, as the ledger has it."""
-    error = None
-    if row.action == "conflict":
-        error = TagConflict(
-            f"has the digest {row.existing} at the destination and {row.digest} at the source.",
-            subject=f"{job.destination.name}/{row.repository}:{row.tag}",
-            hint="Set existing_tags to overwrite or keep, or map it to another name.",
-        )
     return TagRow(
         repository=row.repository,
         tag=row.key,
@@ -275,8 +272,16 @@ def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
         digest=row.existing,
         media_type=row.media_type,
         form=form,
-        error=error,
+        error=_conflict(job, row) if row.action == "conflict" else None,
         existing=row.existing,
+    )
+
+
+def _conflict(job: Job, row: PlanRow) -> TagConflict:
+    return TagConflict(
+        f"has the digest {row.existing} at the destination and {row.digest} at the source.",
+        subject=f"{job.destination.name}/{row.repository}:{row.tag}",
+        hint="Set existing_tags to overwrite or keep, or map it to another name.",
     )
 
 
