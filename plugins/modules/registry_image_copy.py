@@ -182,17 +182,20 @@ failures:
       message: the source does not have this blob, though a manifest names it.
       hint: Push the image again at the source, or leave it out.
 repositories:
-  description: How many repositories took part.
+  description: How many repositories of the source took part - those of which a tag was selected, or that failed.
   returned: when the run came to an end
   type: int
   sample: 12
 bytes_copied:
-  description: Bytes of blobs that moved; in check mode, that would move at the most.
+  description: Bytes of blobs that moved; in check mode, of the missing ones, each counted once.
   returned: when the run came to an end
   type: int
   sample: 18273645
 blobs:
-  description: What became of blobs, by C(uploaded), C(mounted) from another repository and C(present) already; in check mode C(unique).
+  description:
+    - What became of blobs, by C(uploaded), C(mounted) from another repository and C(present) already.
+    - In check mode, unique blobs by C(missing) at the destination, there since earlier runs as far as is
+      C(known), and C(present) in a repository that needs them.
   returned: when the run came to an end
   type: dict
   sample: {uploaded: 52, mounted: 8, present: 0}
@@ -267,6 +270,8 @@ def main() -> None:
         )
         outcome = make_plan(job) if module.check_mode else carry_out(job)
     result = copy_result(outcome, diff=module._diff)
+    for warning in outcome.warnings:
+        module.warn(warning)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
     if outcome.failed:

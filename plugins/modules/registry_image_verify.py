@@ -96,7 +96,7 @@ blobs:
   type: int
   sample: 310
 repositories:
-  description: How many repositories took part.
+  description: How many repositories of the source took part - those of which a tag was selected, or that failed.
   returned: when the comparison came to an end
   type: int
   sample: 12
@@ -140,8 +140,10 @@ def main() -> None:
         source, destination = connections.open("source"), connections.open("destination")
         state_dir = state_dir_of(module.params, source, destination)
         job = Job(source, destination, rules_of(module.params), policy_of(module.params), state_dir)
-        verified = verify(job, module.params["mode"])
+        verified = verify(job, module.params["mode"], record=not module.check_mode)
     result = verify_result(verified)
+    for warning in verified.warnings:
+        module.warn(warning)
     if not verified.checked:
         module.warn("No tag was selected, so nothing is proved: the rules match nothing at the source.")
     if verified.different:

@@ -64,7 +64,7 @@ counts:
   type: dict
   sample: {copied: 118, unchanged: 2}
 repositories:
-  description: How many repositories took part.
+  description: How many repositories of the source took part - those of which a tag was selected, or that failed.
   returned: success
   type: int
   sample: 12

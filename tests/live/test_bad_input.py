@@ -142,7 +142,10 @@ def test_untrusted_certificate(
     registry = counting_registry(authority=untrusted_authority)
     trusting_another = endpoint(registry, ca_path=str(certificate_authority.certificate))
     for side in ("source", "destination"):
-        copy.refused("certificate_untrusted", registry.host, "ca_path", **{side: trusting_another})
+        wrong = f"is not signed by the CA in {certificate_authority.certificate}: give the one that signed it as {side}.ca_path"
+        copy.refused("certificate_untrusted", registry.host, wrong, **{side: trusting_another})
+        missing = f"Give the CA that signed it as {side}.ca_path, or put it into certs.d."
+        copy.refused("certificate_untrusted", registry.host, missing, **{side: endpoint(registry, ca_path=None)})
     assert registry.log == []
 
 
@@ -464,7 +467,10 @@ def test_a_file_of_certificates_that_is_none(
 ) -> None:
     registry = counting_registry(authority=certificate_authority)
     missing = str(tmp_path / "missing.pem")
-    copy.refused("invalid_option", "ca_path", missing, source=endpoint(registry, ca_path=missing))
+    for side in ("source", "destination"):
+        copy.refused("invalid_option", f"{side}.ca_path", missing, **{side: endpoint(registry, ca_path=missing)})
+    copy.refused("invalid_option", "source.client_cert and client_key", source=endpoint(registry, client_cert=missing))
+    copy.refused("invalid_option", "source.client_key", "client_cert is not", source=endpoint(registry, client_key=missing))
     empty = tmp_path / "empty.pem"
     empty.touch()
     copy.refused("invalid_option", "ca_path", str(empty), source=endpoint(registry, ca_path=str(empty)))

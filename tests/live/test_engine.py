@@ -31,6 +31,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.eng
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -353,7 +354,7 @@ def test_skip_goes_on_with_the_others(run: Run) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_abort_stops_at_the_first(run: Run, workers: int) -> None:
+def test_abort_stops_at_the_first(run: Run, workers: int, tmp_path: Path) -> None:
     run.source.load(several(30))
     run.source.load(one_image("team/app0", "same"))
     run.source.behaviour.missing.update(own_layer(f"team/app{number}") for number in range(30))
@@ -364,6 +365,9 @@ def test_abort_stops_at_the_first(run: Run, workers: int) -> None:
     assert outcome.counts["not_attempted"] == 31 - outcome.counts["failed"]
     assert outcome.failed == 31
     assert run.destination.count("PUT", "manifest") == 0
+    report = write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report"))
+    assert report.counts == {state: count for state, count in outcome.counts.items() if count}
+    assert sum(report.counts.values()) == 31
 
 
 def test_abort_counts_what_was_unchanged_all_the_same(run: Run) -> None:
@@ -777,7 +781,8 @@ def test_nesting_is_bounded_wherever_it_is_followed(run: Run, levels: int, diffe
     run.destination.wipe()
     measured = run.plan()
     assert states(measured) == {"copied": 1}
-    assert ("1 manifests could not be read" in measured.after) == bool(different)
+    unread = "not known: 1 manifest could not be read, and nothing of it is counted"
+    assert (unread in measured.totals) == bool(different)
 
 
 # -- referrers -----------------------------------------------------------------------------------------------------------------
@@ -1302,11 +1307,118 @@ def test_a_plan_is_rows_in_a_file(planned: tuple[Run, Path]) -> None:
 def test_a_plan_says_how_much_would_move(planned: tuple[Run, Path]) -> None:
     run, _unused = planned
     outcome = run.plan()
-    blobs = {digest: run.source.blob(name, digest) for name in ("team/new", "team/old") for digest in run.source.snapshot()[name].blobs}
-    assert outcome.blobs == {"unique": len(blobs)}
-    assert outcome.bytes == sum(map(len, blobs.values()))
-    assert outcome.before == ["team/new: 0 of these tags", "team/old: 1 of these tags", "team/same: 1 of these tags"]
-    assert outcome.after[:3] == ["team/new: 1 added", "team/old: 1 overwritten", "team/same: 1 of these tags"]
+    here, there = run.source.snapshot(), run.destination.snapshot()
+    blobs = {digest: run.source.blob(name, digest) for name in ("team/new", "team/old") for digest in here[name].blobs}
+    missing = [digest for digest in blobs if digest not in there["team/old"].blobs]
+    assert outcome.blobs == {"missing": len(missing), "known": 0, "present": len(blobs) - len(missing)}
+    assert outcome.bytes == sum(len(blobs[digest]) for digest in missing)
+    new, old = (here[name].tags["1"][:19] for name in ("team/new", "team/old"))
+    assert outcome.text.lines() == [
+        "team/new: 1 added",
+        f"  + 1: {new}",
+        "team/old: 1 changed",
+        f"  ~ 1: {there['team/old'].tags['1'][:19]} -> {old}",
+        "1 repository with nothing to do: 1 unchanged",
+    ]
+    assert outcome.totals[0] == f"to move: at most {outcome.bytes / 1024:.1f} KiB in {len(missing)} blobs, each of them once"
+
+
+def test_what_is_there_already_is_no_part_of_what_would_move(run: Run) -> None:
+    shared = images.layer("shared", 7_000)
+    run.source.load(one_image("team/a", shared=[shared]))
+    run.copy()
+    # one image in a new repository, another one in the repository that has the layer
+    run.source.load(one_image("team/b", shared=[shared]))
+    run.source.load(one_image("team/a", "2", size=3_000, shared=[shared]))
+    held = run.destination.snapshot()["team/a"].blobs
+    needed = {(name, digest) for name, repository in run.source.snapshot().items() for digest in repository.blobs}
+    missing = {digest: len(run.source.blob(name, digest)) for name, digest in needed if digest not in held}
+    run.destination.reset_log()
+    outcome = run.plan()
+    assert outcome.blobs == {"missing": len(missing), "known": 1, "present": 0}
+    assert outcome.bytes == sum(missing.values())
+
+    # without its ledger, a run can only ask the repositories that it would write to
+    (run.state / "ledger.sqlite3").unlink()
+    outcome = run.plan()
+    assert outcome.blobs == {"missing": len(missing), "known": 0, "present": 1}
+    assert outcome.bytes == sum(missing.values())
+    assert writes(run.destination) == 0
+
+
+def test_a_plan_can_be_made_while_a_run_is_at_work(run: Run) -> None:
+    run.source.load(several(2))
+    run.copy({"repositories": {"include": ["team/app0"]}})
+    with contextlib.closing(Ledger(str(run.state))) as ledger:
+        ledger.start(run.source.host, run.destination.host)
+        outcome = run.plan()
+        assert states(outcome) == {"copied": 1, "unchanged": 1}
+        assert outcome.warnings == []
+    assert sorted(path.name for path in run.state.iterdir()) == ["ledger.sqlite3", "lock", "plan.jsonl"]
+    # a ledger that is none is left alone, and said
+    (run.state / "ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    outcome = run.plan()
+    assert states(outcome) == {"copied": 1, "unchanged": 1}
+    assert [warning.partition(".")[0] for warning in outcome.warnings] == ["The ledger of earlier runs is not looked at"]
+    assert (run.state / "ledger.sqlite3").read_bytes() == b"no ledger" * 1000
+
+
+def test_a_verification_that_is_not_to_be_recorded_writes_nothing(run: Run) -> None:
+    run.source.load(several(1))
+    run.copy()
+    path = run.state / "ledger.sqlite3"
+    before = path.read_bytes()
+    assert run.verify(record=False).equal == 1
+    assert path.read_bytes() == before
+    with contextlib.closing(Ledger(str(run.state))):
+        # not even a run that is at work is in its way
+        assert run.verify(record=False).equal == 1
+    assert run.verify().equal == 1
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT COUNT(*) FROM verifications").fetchone() == (1,)
+
+
+def test_a_verification_tells_a_missing_repository_from_a_missing_tag(run: Run) -> None:
+    run.source.load(one_image("team/a", "1", "2"))
+    run.source.load(one_image("team/b"))
+    run.destination.load(one_image("team/a", "1"))
+    found = run.verify()
+    assert {(one["repository"], one["tag"]): one["message"] for one in found.differences} == {
+        ("team/a", "2"): "the destination does not have this tag.",
+        ("team/b", "1"): "the destination does not have this repository.",
+    }
+
+
+def test_repositories_are_counted_in_the_same_way_everywhere(run: Run, tmp_path: Path) -> None:
+    run.source.load(several(3))
+    run.source.load(one_image("team/other", "old"))
+    rule = {"repositories": {"include": ["team/**", "no/such"]}, "tags": {"include": ["1"]}}
+    two = {**rule, "mapping": {"prefix": "copy"}}
+    # one has no such tag, one does not exist; that all go to two places makes no more of them
+    counted = [run.plan(rule, two, plan_file=tmp_path / "plan").repositories, run.copy(rule, two).repositories]
+    counted.append(run.verify(rule, two).repositories)
+    counted.append(write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report")).repositories)
+    assert counted == [5, 5, 5, 5]
+    rule = {"repositories": {"include": ["team/*"]}, "tags": {"include": ["1*"]}}
+    counted = [run.plan(rule).repositories, run.copy(rule).repositories, run.verify(rule).repositories]
+    counted.append(write_report({"worker": str(run.state / "ledger.sqlite3")}, str(tmp_path / "report")).repositories)
+    assert counted == [3, 3, 3, 3]
+
+
+def test_what_a_plan_cannot_know_is_said(run: Run) -> None:
+    run.source.load(one_image("team/app"))
+    run.source.load(one_image("team/gone"))
+    run.source.behaviour.referrers = True
+    run.source.behaviour.rules.append(Rule("GET", "/team/gone/manifests/1$", times=None, status=404))
+    run.destination.load(one_image("team/app", "0"))
+    run.destination.behaviour.rules.append(Rule("HEAD", own_layer("team/app"), times=None, status=403))
+    outcome = run.plan()
+    assert states(outcome) == {"copied": 2}
+    assert outcome.totals[-3:] == [
+        "not known: 1 manifest could not be read, and nothing of it is counted",
+        "not known: whether the destination has 1 blob: it could not be asked, and it counts as missing",
+        "not known: signatures and other referrers of what is added or changed: they are listed when it is copied",
+    ]
 
 
 def test_a_plan_is_carried_out_as_it_is(planned: tuple[Run, Path]) -> None:

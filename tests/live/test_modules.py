@@ -95,8 +95,8 @@ def test_check_mode_gives_the_plan_and_writes_nothing(source: CountingRegistry, 
     assert plan["bytes_copied"] == images.small_set().blob_bytes()
     assert plan["plan_file"] == str(tmp_path / "plan.jsonl")
     assert plan["ledger"] == ""
-    assert plan["diff"]["before"] == "small/image: 0 of these tags\n"
-    assert plan["diff"]["after"].startswith("small/image: 3 added\n")
+    tags = "".join(f"  + {tag}: {digest[:19]}\n" for tag, digest in sorted(source.snapshot()["small/image"].tags.items()))
+    assert plan["diff"]["prepared"].startswith(f"small/image: 3 added\n{tags}to move: at most ")
     assert destination.snapshot() == {}
     assert {one.method for one in destination.log} == {"GET"}
     assert not (tmp_path / "state").exists()
@@ -105,15 +105,27 @@ def test_check_mode_gives_the_plan_and_writes_nothing(source: CountingRegistry, 
     done = run_module("registry_image_copy", options, diff=True).result
     assert done["changed"]
     assert done["counts"] == plan["counts"]
-    assert done["diff"]["before"] == plan["diff"]["before"]
-    assert done["diff"]["after"] == "small/image: 3 added\n"
+    assert done["diff"]["prepared"].startswith(f"small/image: 3 added\n{tags}moved: ")
     assert destination.snapshot() == source.snapshot()
 
     del options["plan_file"]
     for check in (True, False):
         again = run_module("registry_image_copy", options, check=check, diff=True).result
         assert not again["changed"]
-        assert again["diff"]["before"] == again["diff"]["after"]
+        assert again["diff"]["prepared"] == "1 repository with nothing to do: 3 unchanged\n"
+
+
+def test_patterns_that_match_nothing_are_named(source: CountingRegistry, destination: CountingRegistry, tmp_path: Path) -> None:
+    rules = [{"repositories": {"include": ["small/*", "smal/*"]}}, {"repositories": {"include": ["other/**"]}}]
+    wanted = ["rules[0].repositories.include: smal/* matches no repository.", "rules[1] selects no repository: nothing matches other/**."]
+    options = both(source, destination, tmp_path, rules=rules)
+    for check in (True, False):
+        run = run_module("registry_image_copy", options, check=check)
+        assert len(run.result["warnings"]) == 2
+        assert all(warning in run.text for warning in wanted)
+    run = run_module("registry_image_verify", options)
+    assert all(warning in run.text for warning in wanted)
+    assert run.result["equal"] == 3
 
 
 def test_the_diff_of_a_run_tells_what_failed(source: CountingRegistry, destination: CountingRegistry, tmp_path: Path) -> None:
@@ -121,7 +133,10 @@ def test_the_diff_of_a_run_tells_what_failed(source: CountingRegistry, destinati
     result = run_module("registry_image_copy", both(source, destination, tmp_path), diff=True).result
     assert result["failed"]
     assert result["changed"]
-    assert result["diff"]["after"] == "broken/images: 0 of these tags\nsmall/image: 3 added\n"
+    lines = result["diff"]["prepared"].splitlines()
+    assert lines[0] == "broken/images: 2 failed"
+    assert all(line.startswith("  ! ") for line in lines[1:3])
+    assert lines[3] == "small/image: 3 added"
     assert result["counts"] == {**COUNTS, "copied": 3, "failed": 2}
 
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import typing as t
@@ -257,6 +259,29 @@ def test_a_worker_that_is_out_of_reach_does_not_stop_the_others(control: MakeCon
     assert set(compare.repositories_of(destination)) == here.shares()["first"] < held.repositories.keys()
 
 
+def test_the_last_tags_of_a_killed_worker_are_in_the_report(control: MakeControl, destination: Registry) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    here.play("migrate", "--tags", "copy", registry_rules=rules)
+    ledger = here.folder / "state" / "workers" / "localhost" / "ledger.sqlite3"
+    closed = ledger.read_bytes()
+    journal = ledger.with_name(f"{ledger.name}-wal")
+    # a process that is killed closes nothing: what it wrote last lies beside the ledger
+    with contextlib.closing(sqlite3.connect(ledger)) as database:
+        database.execute("UPDATE tags SET state = 'failed', kind = 'blob_unknown', message = 'gone.' WHERE tag = 'stable'")
+        database.commit()
+        left = ledger.read_bytes(), journal.read_bytes()
+    ledger.write_bytes(left[0])
+    journal.write_bytes(left[1])
+    here.play("migrate", "--tags", "report")
+    assert here.report()["counts"] == {"copied": 1, "failed": 1}
+    # what was fetched with one ledger is no part of the next
+    journal.unlink()
+    ledger.write_bytes(closed)
+    here.play("migrate", "--tags", "report")
+    assert here.report()["counts"] == {"copied": 2}
+
+
 def test_slices_divide_by_name_and_one_report_tells_of_all(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
     hosts = {f"worker{index}": {"registry_worker_index": index, "registry_worker_count": 3} for index in range(3)}
     here = control(hosts)
@@ -295,7 +320,7 @@ def test_a_plan_writes_nothing_to_the_destination_and_is_carried_out_later(
     rules = [{"repositories": {"include": ["tools/*"]}, "mapping": {"prefix": "moved"}}]
     planned = here.play("plan", copy_images_plan_file=plan_file, registry_rules=rules)
     assert "To copy: 4 tags" in planned.output
-    assert "+moved/tools/cli: 3 added" in planned.output
+    assert "moved/tools/cli: 3 added" in planned.output
     assert planned.changed == 1
     assert compare.repositories_of(destination) == []
     assert not (here.folder / "state").exists()
@@ -307,6 +332,18 @@ def test_a_plan_writes_nothing_to_the_destination_and_is_carried_out_later(
     here.play("migrate", copy_images_plan_file=plan_file, registry_rules=rules)
     wanted = {(f"moved/{name}", tag): digest for (name, tag), digest in held.tags().items() if name.startswith("tools/")}
     assert compare.tags_of(destination) == wanted
+
+
+def test_a_plan_with_conflicts_is_shown_though_it_fails(control: MakeControl, destination: Registry) -> None:
+    other = images.ImageSet()
+    images.add_image(other.repository("base/os"), "other", [images.layer("other", 1_000)], ["12"])
+    push(destination.url, other, "writer", DESTINATION_USER["writer"], destination.ca_file)
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    for playbook, more in (("plan", []), ("migrate", ["--check", "--diff"])):
+        played = control().play(playbook, *more, expect=2, registry_rules=rules, copy_images_existing_tags="fail")
+        assert "base/os: 1 in conflict, 1 added" in played.output
+        assert re.search(r"  ! 12: the destination has sha256:[0-9a-f]{12}, the source sha256:[0-9a-f]{12}\b", played.output)
+        assert "Set existing_tags to overwrite or keep" in played.output
 
 
 def test_each_step_runs_alone(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
@@ -346,6 +383,41 @@ def test_deep_verification_finds_a_hole(control: MakeControl, destination: Regis
         client.request("DELETE", f"/v2/tools/agent/blobs/{layer}", expect=(202,))
     played = here.play("verify", expect=2, registry_rules=rules, verify_mode="deep")
     assert layer in played.output
+
+
+@pytest.mark.parametrize("playbook", ["migrate", "plan", "verify"])
+def test_a_misspelt_variable_ends_the_run(control: MakeControl, destination: Registry, playbook: str) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["base/os"]}}]
+    played = here.play(playbook, expect=2, registry_rule=rules, verify_mod="deep", registry_url="mine", report_of_mine=1)
+    assert "registry_rule (registry_rules?)" in played.output
+    assert "verify_mod (verify_mode?)" in played.output
+    assert "registry_url" in played.output
+    assert "report_of_mine" not in played.output
+    assert compare.repositories_of(destination) == []
+
+
+def test_rules_are_said_and_variables_of_ones_own_may_be(control: MakeControl) -> None:
+    here = control()
+    rules = [{"repositories": {"include": ["tools/*"], "exclude": ["tools/agent"]}, "mapping": {"prefix": "moved"}}]
+    played = here.play("plan", registry_rules=rules, registry_url="mine", registry_other_variables=["registry_url"])
+    assert "rules[0]: repositories tools/*, but not tools/agent; mapping: prefix moved" in played.output
+    assert "rules[0]: all repositories; under the same name" in here.play("plan").output
+
+
+def test_the_names_of_all_variables_are_known() -> None:
+    known = yaml.safe_load((ROOT / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8"))["__registry_variables"]
+    assert len(set(known)) == len(known)
+    readme = (ROOT / "playbooks" / "README.md").read_text(encoding="utf-8")
+    table = {name for row in re.findall(r"^\| (`registry_.+?`) \|", readme, re.MULTILINE) for name in re.findall("`([a-z_]+)`", row)}
+    roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
+    options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
+    sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
+    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|copy_images|inventory|verify|report)_[a-z_]+)", sources))
+    ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
+    assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
+    # what set_stats hands on is a variable of the next job in a workflow of AWX
+    assert set(known) == table | options | left | ansible | {"inventory_share", "registry_migration"}
 
 
 def test_missing_connections_are_named(control: MakeControl) -> None:

@@ -429,8 +429,9 @@ def test_in_the_end_it_is_too_large(registry):
 
 @pytest.mark.parametrize("chunk_size", [1000, 100_000])
 def test_chunks_of_a_size_that_the_user_chose(chunk_size, registry):
-    store = store_of(registry)
-    store.client.features.chunk_size = chunk_size
+    store = RegistryStore(connect(registry), PROFILES["generic"], chunk_size)
+    # nobody has learnt it, so nobody is to remember it
+    assert "chunk_size" not in store.features()
     for data in (TINY, MIDDLE):
         receive(store, Bytes(data))
         assert holds(registry, data)
@@ -438,11 +439,19 @@ def test_chunks_of_a_size_that_the_user_chose(chunk_size, registry):
 
 
 def test_what_was_learnt_does_not_replace_what_the_user_chose(registry):
-    store = store_of(registry)
-    store.client.features.chunk_size = 100_000
+    store = RegistryStore(connect(registry), PROFILES["generic"], 100_000)
     store.remember({"chunk_size": 16 << 20})
     receive(store, Bytes(MIDDLE))
     assert registry.count("PATCH") == 2
+    assert "chunk_size" not in store.features()
+
+
+def test_what_is_learnt_though_the_user_chose_is_remembered(registry):
+    registry.behaviour.max_body = 1 << 20
+    store = RegistryStore(connect(registry), PROFILES["generic"], 2 << 20)
+    receive(store, Bytes(LARGE))
+    assert holds(registry, LARGE)
+    assert store.features()["chunk_size"] == 1 << 20
 
 
 def test_a_registry_that_wants_larger_chunks(registry):
@@ -1085,6 +1094,69 @@ def test_the_index_is_never_half_written(moment, folder, monkeypatch):
     assert json.loads(flushed)
     # the lock is gone all the same
     layout(folder).close()
+
+
+def test_what_the_index_names_is_on_the_disk_before_it(tmp_path, monkeypatch):
+    """Each file is synced once, then its folders, then the index is put in its place, then the folder of that is synced."""
+    done: list[tuple[str, str]] = []
+    really_sync, really_replace = os.fsync, os.replace
+
+    def syncing(handle: int) -> None:
+        done.append(("fsync", os.path.relpath(os.readlink(f"/proc/self/fd/{handle}"), tmp_path)))
+        really_sync(handle)
+
+    def replacing(source: str, target: str) -> None:
+        done.append(("replace", os.path.relpath(target, tmp_path)))
+        really_replace(source, target)
+
+    monkeypatch.setattr(oci_layout, "FLUSH_EVERY", 1000.0)
+    store = layout(tmp_path)
+    store.put_manifest("app", IMAGE, ["first"])
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", replacing)
+    for data in (TINY, MIDDLE):
+        receive(store, Bytes(data))
+    store.put_manifest("app", INDEX, ["second"])
+    files = [f"blobs/sha256/{digest.partition(':')[2]}" for digest in (digest_of(TINY), digest_of(MIDDLE), INDEX.digest)]
+    # nothing is waited for while blobs come
+    assert done == [("replace", path) for path in files]
+    done.clear()
+    store.close()
+    (index,) = [name for how, name in done if how == "fsync" and name.startswith(".incoming-")]
+    assert {name for _how, name in done[:3]} == set(files)
+    assert done[3:] == [
+        ("fsync", "blobs"),
+        ("fsync", "blobs/sha256"),
+        ("fsync", index),
+        ("replace", "index.json"),
+        ("fsync", "."),
+    ]
+
+
+def test_what_could_not_be_synced_is_synced_the_next_time(tmp_path, monkeypatch):
+    store = layout(tmp_path)
+    monkeypatch.setattr(oci_layout, "FLUSH_EVERY", 1000.0)
+    store.put_manifest("app", IMAGE, ["first"])
+    receive(store, Bytes(TINY))
+    store.put_manifest("app", INDEX, ["second"])
+
+    def fail(handle: int) -> t.NoReturn:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(StateError, match="Input/output error"):
+            store._flush()
+    synced = []
+    really_sync = os.fsync
+
+    def syncing(handle: int) -> None:
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}")))
+        really_sync(handle)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    store.close()
+    assert {digest_of(TINY).partition(":")[2], INDEX.digest.partition(":")[2]} <= set(synced)
 
 
 def test_a_blob_is_never_half_written(folder, registry):

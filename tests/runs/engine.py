@@ -81,10 +81,10 @@ class Run:
         with self._job(rules, plan_file, policy) as job:
             return make_plan(job)
 
-    def verify(self, *rules: RuleOptions, mode: Mode = "light", **policy: t.Any) -> Verified:
-        """Compare both sides."""
+    def verify(self, *rules: RuleOptions, mode: Mode = "light", record: bool = True, **policy: t.Any) -> Verified:
+        """Compare both sides; what check mode does is not recorded."""
         with self._job(rules, "", policy) as job:
-            return verify(job, mode)
+            return verify(job, mode, record)
 
     @contextlib.contextmanager
     def _job(self, rules: t.Sequence[RuleOptions], plan_file: Path | str, policy: t.Mapping[str, t.Any]) -> t.Iterator[Job]:

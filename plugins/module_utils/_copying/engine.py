@@ -489,6 +489,7 @@ class Engine:
             form=self._policy.form,
             size=job.size,
             error=error,
+            existing=row.existing,
         )
         self._ledger.record([finished], brought)
         self._progress.finished(finished)

@@ -79,6 +79,7 @@ class TagRow:
     """What became of one tag (or, with an empty tag's place taken by a digest, of one untagged manifest).
 
     `state`: copied, unchanged, kept, conflict or failed. `size`: bytes of the image, all its manifests and blobs.
+    `existing`: the digest that the destination had before; for those who watch, it is not written down.
     """
 
     repository: str
@@ -93,6 +94,7 @@ class TagRow:
     form: str = ""
     size: int = 0
     error: MigrationError | None = None
+    existing: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +108,14 @@ class Copied:
 
 
 class Ledger:
-    """An open ledger. Threads share it; other processes are kept out until it is closed."""
+    """An open ledger. Threads share it; other processes that would write are kept out until it is closed.
 
-    def __init__(self, folder: str, neighbours: t.Sequence[str] = ()) -> None:
-        """`neighbours`: the folders of other workers' ledgers, which are asked for holders of blobs; they need not exist (yet)."""
+    `read_only`: one that is there is only looked at, also while a run writes to it; nothing that is written down here may be called.
+    `neighbours`: the folders of other workers' ledgers, which are asked for holders of blobs; they need not exist (yet).
+    Raises StateError where it cannot be used.
+    """
+
+    def __init__(self, folder: str, neighbours: t.Sequence[str] = (), read_only: bool = False) -> None:
         self.folder = os.path.abspath(os.path.expanduser(folder))
         self.path = os.path.join(self.folder, LEDGER_FILE)
         self._lock = threading.Lock()
@@ -122,11 +128,14 @@ class Ledger:
         self._blobs: list[tuple[str, str, str, int]] = []
         self._written = 0.0
         self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
-        self._lock_file = self._take_lock()
+        self._lock_file = None if read_only else self._take_lock()
+        # SQLite makes files of its own beside a ledger, for whoever reads as well: those that were not there are removed in the end
+        self._leaves_files = read_only and not os.path.exists(f"{self.path}-wal")
         try:
-            self._database = self._open()
+            self._database = self._open_to_read() if read_only else self._open()
         except BaseException:
-            self._lock_file.close()
+            if self._lock_file is not None:
+                self._lock_file.close()
             raise
 
     def _take_lock(self) -> t.IO[str]:
@@ -149,13 +158,7 @@ class Ledger:
         try:
             database = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
             try:
-                version = database.execute("PRAGMA user_version").fetchone()[0]
-                if version > SCHEMA:
-                    raise StateError(
-                        f"the ledger was written by a newer version (schema {version}).",
-                        subject=self.path,
-                        hint="Use that version, or another state_dir.",
-                    )
+                self._check_schema(database)
                 database.execute("PRAGMA journal_mode = WAL")
                 # a crash of the machine may lose the last tags: they are then found at the destination
                 database.execute("PRAGMA synchronous = NORMAL")
@@ -171,6 +174,31 @@ class Ledger:
                 subject=self.path,
                 hint="Look at free space and permissions; if the file is broken, remove it: the next run only takes longer.",
             ) from error
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        try:
+            database = sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True, check_same_thread=False, isolation_level=None)
+            try:
+                self._check_schema(database)
+                # a run that has just begun may not have made them yet
+                database.execute("SELECT 1 FROM tags, blobs, hosts LIMIT 0")
+            except BaseException:
+                database.close()
+                raise
+            return database
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the ledger cannot be read: {error}.", subject=self.path, hint="Look at its permissions; if it is broken, remove it."
+            ) from error
+
+    def _check_schema(self, database: sqlite3.Connection) -> None:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA:
+            raise StateError(
+                f"the ledger was written by a newer version (schema {version}).",
+                subject=self.path,
+                hint="Use that version, or another state_dir.",
+            )
 
     @contextlib.contextmanager
     def _transaction(self) -> t.Iterator[sqlite3.Connection]:
@@ -365,12 +393,28 @@ class Ledger:
     def close(self) -> None:
         """Leave one complete file behind, and let other processes in."""
         with self._lock, contextlib.suppress(sqlite3.Error, StateError):
-            self._write()
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._lock_file is not None:
+                self._write()
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
+            if self._leaves_files:
+                # the last connection that may write takes them along, if nobody else has the ledger open
+                with contextlib.closing(sqlite3.connect(self.path)) as last:
+                    last.execute("PRAGMA user_version").fetchone()
         for neighbour in self._neighbours:
             neighbour.close()
-        self._lock_file.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+
+def look_at_ledger(folder: str) -> tuple[Ledger | None, str]:
+    """The ledger of a folder for reading, or None, and why it could not be looked at if there is one."""
+    if not os.path.exists(os.path.join(os.path.expanduser(folder), LEDGER_FILE)):
+        return None, ""
+    try:
+        return Ledger(folder, read_only=True), ""
+    except StateError as error:
+        return None, f"The ledger of earlier runs is not looked at. {error}"
 
 
 class _Neighbour:

@@ -92,7 +92,6 @@ class PlanWriter:
     def __init__(self, path: str, source: str, destination: str) -> None:
         self.path = path
         self.counts: collections.Counter[str] = collections.Counter()
-        self.by_repository: dict[str, collections.Counter[str]] = {}
         self._lock = threading.Lock()
         # what a link points to is replaced, not the link; a device or pipe is written to as it is
         self._target = os.path.realpath(path)
@@ -112,7 +111,6 @@ class PlanWriter:
         with self._lock:
             for row in rows:
                 self.counts[row.action] += 1
-                self.by_repository.setdefault(row.repository, collections.Counter())[row.action] += 1
                 lines.append(json.dumps({name: value for name in PlanRow.__slots__ if (value := getattr(row, name))}))
             self._write(lines)
 

@@ -22,7 +22,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Copied, Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
-from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, Action, PlanRow, PlanWriter, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import Action, PlanRow, PlanWriter, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
@@ -33,6 +33,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
     select_repositories,
     select_tags,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._copying.unmatched import Unmatched
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
@@ -135,12 +136,24 @@ class Planner:
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
+        self._unmatched = Unmatched(rules)
         self.failures: list[Failure] = []
-        self.repositories = 0
+        self._took_part: set[str] = set()
+
+    @property
+    def repositories(self) -> int:
+        """How many repositories of the source take part: those of which a tag is selected, or that fail."""
+        return len(self._took_part)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of the rules has matched nothing. Of tags only where this run looks into all repositories."""
+        return self._unmatched.warnings(tags=self._policy.only is None)
 
     def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
         with self._lock:
             self.failures.append(Failure(repository, tag, error))
+            self._took_part.add(repository)
 
     # -- repositories
     def targets(self) -> list[Target]:
@@ -151,8 +164,10 @@ class Planner:
         found: dict[tuple[str, str], Target] = {}
         refused: list[InvalidName] = []
         catalogue = self._catalogue() if any(needs_catalog(rule.repositories) for rule in self._rules) else None
-        for rule in self._rules:
-            for name in self._names(rule, catalogue):
+        for number, rule in enumerate(self._rules):
+            names = self._names(rule, catalogue)
+            self._unmatched.repositories(number, len(names), catalogue)
+            for name in names:
                 try:
                     mapped = rule.mapping.map_repository(name, self._destination.profile)
                 except InvalidName as error:
@@ -166,7 +181,6 @@ class Planner:
         only = self._policy.only
         chosen = targets if only is None else [target for target in targets if target.source in only]
         self._check_collisions(targets, chosen)
-        self.repositories = len(chosen)
         return chosen
 
     def _catalogue(self) -> list[str]:
@@ -243,7 +257,9 @@ class Planner:
         chosen: dict[str, None] = {}
         for rule in target.rules:
             created = self._dates(target.source, tags, rule) if needs_dates(rule.tags) else None
-            chosen.update(dict.fromkeys(select_tags(tags, rule.tags, created, self._now)))
+            selected = select_tags(tags, rule.tags, created, self._now)
+            self._unmatched.tags(rule, tags, len(selected))
+            chosen.update(dict.fromkeys(selected))
         return list(chosen)
 
     def _list(self, target: Target, scheduler: Scheduler, writer: PlanWriter) -> None:
@@ -254,6 +270,9 @@ class Planner:
         except MigrationError as error:
             self._fail(target.source, "", error)
             return
+        if listing.selected:
+            with self._lock:
+                self._took_part.add(target.source)
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:
@@ -534,72 +553,6 @@ def fallback_index(store: Store, repository: str, digest: str) -> Manifest | Non
     except (ManifestUnknown, RepositoryUnknown):
         return None
     return manifest if manifest.kind == "index" else None
-
-
-@dataclasses.dataclass
-class Measure:
-    """What a plan would move: unique blobs and their bytes, and the tags of which it could not be found out."""
-
-    blobs: int = 0
-    bytes: int = 0
-    unknown: int = 0
-
-
-def measure(source: Store, rows: t.Iterable[PlanRow], policy: Policy, write: t.Callable[[list[PlanRow]], None]) -> Measure:
-    """Read the manifests of what a plan moves: counts unique blobs, and writes the rows again with the digests filled in.
-
-    An upper bound: what the destination has already under other names is not subtracted.
-    """
-    result = Measure()
-    seen: set[str] = set()
-    lock = threading.Lock()
-    scheduler = Scheduler(threads(policy.workers, source))
-
-    def walk(repository: str, manifest: Manifest, depth: int) -> None:
-        check_nesting(depth, f"{source.name}/{repository}@{manifest.digest}")
-        for blob in manifest.blobs:
-            if blob.is_foreign and policy.foreign_layers == "skip":
-                continue
-            with lock:
-                if blob.digest not in seen:
-                    seen.add(blob.digest)
-                    result.blobs += 1
-                    result.bytes += max(0, blob.size)
-        for child in chosen_children(manifest, policy):
-            with lock:
-                known = child.digest in seen
-                seen.add(child.digest)
-            if not known:
-                walk(repository, source.manifest(repository, child.digest), depth + 1)
-
-    def one(row: PlanRow) -> None:
-        try:
-            manifest = source.manifest(row.source_repository, row.source_reference)
-            walk(row.source_repository, wanted_form(manifest, policy), 0)
-        except ENDS_A_RUN:
-            raise
-        except MigrationError as error:
-            with lock:
-                result.unknown += 1
-            write([_with(row, note=str(error.message))])
-        else:
-            write([_with(row, digest=manifest.digest, media_type=manifest.media_type)])
-
-    try:
-        for row in rows:
-            if row.action in MOVING:
-                scheduler.wait_for_room(WAITING)
-                scheduler.submit(_RESOLVE, functools.partial(one, row))
-            else:
-                write([row])
-        scheduler.wait()
-    finally:
-        scheduler.close()
-    return result
-
-
-def _with(row: PlanRow, **changes: t.Any) -> PlanRow:
-    return dataclasses.replace(row, **changes)
 
 
 def check_nesting(depth: int, subject: str) -> None:

@@ -172,6 +172,7 @@ def _collect(
     """Read the ledgers once, row by row; gives the document of `report.json` and the page."""
     repositories: dict[str, collections.Counter[str]] = {}
     sizes: collections.Counter[str] = collections.Counter()
+    took_part: set[str] = set()
     last_runs = [(source, source.run()) for source in sources]
     runs = [_page_run(source, row) for source, row in last_runs]
     throughput = _throughput(runs)
@@ -190,13 +191,18 @@ def _collect(
             page_run.image_bytes += row["size"]
             repositories.setdefault(row["repository"], collections.Counter())[row["state"]] += 1
             sizes[row["repository"]] += row["size"]
+            took_part.add(row["source_repository"])
             if row["state"] in _FAILED:
                 report.failures.append({name: fields[name] for name in COLUMNS if fields[name] not in (None, "")})
         report.counts.update(page_run.counts)
+        # what a run did not come to is only in its summary
+        not_attempted = int(page_run.figure("counts", "not_attempted") or 0)
+        if not_attempted:
+            report.counts["not_attempted"] += not_attempted
     tags.close()
     report.workers += [_not_run(worker, reason) for worker, reason in not_run.items()]
     runs += [Run(worker, message=reason) for worker, reason in not_run.items()]
-    report.repositories = len(repositories)
+    report.repositories = len(took_part)
     verifications = [worker["verification"] for worker in report.workers]
     report.verified = bool(verifications) and all(one is not None and not one["different"] for one in verifications)
     written = _when(datetime.datetime.now(datetime.timezone.utc).timestamp())
@@ -209,7 +215,7 @@ def _collect(
         "failures": report.failures,
         "repositories": [{"name": name, "size": sizes[name], "counts": dict(repositories[name])} for name in sorted(repositories)],
     }
-    return document, Page(written, runs, report.failures, len(repositories), report.verified, throughput)
+    return document, Page(written, runs, report.failures, len(repositories), len(took_part), report.verified, throughput)
 
 
 def _page_run(source: _Source, run: sqlite3.Row | None) -> Run:

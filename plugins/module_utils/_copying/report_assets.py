@@ -455,10 +455,10 @@ SCRIPT = r"""
   }
 
   function bytes(value) {
-    const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+    const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let unit = 0;
-    while (value >= 999.5 && unit < units.length - 1) {
-      value /= 1000;
+    while (value >= 1023.5 && unit < units.length - 1) {
+      value /= 1024;
       unit += 1;
     }
     const digits = unit === 0 || value >= 99.95 ? 0 : 1;

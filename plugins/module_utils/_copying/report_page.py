@@ -46,6 +46,8 @@ STATE_NAMES = {
     "failed": "Failed",
     "not_attempted": "Not attempted",
 }
+#: has a section for each kind of failure
+GUIDE = "https://github.com/registryops/registryops.migration/blob/main/docs/troubleshooting.md"
 #: failures of one kind that are written out; all of them are in the table
 MOST_WRITTEN_OUT = 200
 _SHOWN_AT_ONCE = 3
@@ -141,12 +143,16 @@ class TagData:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What the page says. `failures` are as in `report.json`, `written` is a time in ISO 8601."""
+    """What the page says. `failures` are as in `report.json`, `written` is a time in ISO 8601.
+
+    `repositories` of the destination are in the table; `source_repositories` took part, in the words of all results and summaries.
+    """
 
     written: str
     runs: t.Sequence[Run]
     failures: t.Sequence[t.Mapping[str, t.Any]]
     repositories: int
+    source_repositories: int
     verified: bool
     throughput: Throughput
 
@@ -333,7 +339,7 @@ def _tiles(page: Page) -> t.Iterator[str]:
     def tile(name: str, value: str, note: str) -> str:
         return f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>"
 
-    yield tile("Repositories", count_of(page.repositories), f"{tags_of(page.total)} in them")
+    yield tile("Repositories", count_of(page.source_repositories), f"{tags_of(page.total)} in them")
     images = sum(run.image_bytes for run in page.ran)
     moved = summed("bytes")
     if moved is not None:
@@ -372,6 +378,7 @@ def _failures(page: Page) -> _Section | None:
             body.append(f'<p class="way-out"><b>Way out</b> {markup(hint)}</p>\n' if hint else "")
             body.append(_failure_table(_kind(kind), failures[:room], several=len(page.ran) > 1))
             room = max(0, room - len(failures))
+        body.append(f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">What this means, and its usual causes</a></p>\n')
         if count > MOST_WRITTEN_OUT:
             body.append(
                 f'<p class="note">{count_of(count - MOST_WRITTEN_OUT)} more are in the table of repositories, and in report.csv.</p>\n'

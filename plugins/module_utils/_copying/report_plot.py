@@ -113,7 +113,7 @@ def _plot(
     left, top, width, height = 62.0, 8.0, 490.0, 150.0
     count, seconds = len(data.copied), data.seconds
     totals = [sum(column) / seconds for column in zip(*(values for _name, values in series))]
-    step = _nice_step(max(totals), 4)
+    step = (_binary_step if unit is size_of else _nice_step)(max(totals), 4)
     highest = step * max(1, math.ceil(max(totals) / step - 1e-9))
     scale = height / highest
     parts = []
@@ -144,6 +144,11 @@ def _plot(
         f'<svg class="plot" viewBox="0 0 560 182" role="img" aria-labelledby="plot-{name}-title plot-{name}-text">{"".join(parts)}</svg>'
         f'<p class="note" id="plot-{name}-text">{summary}</p></figure>\n'
     )
+
+
+def _binary_step(highest: float, parts: int) -> float:
+    """The smallest power of two that comes to the highest value in so many parts: a round number of bytes in binary units."""
+    return 1.0 if highest <= parts else 2.0 ** math.ceil(math.log2(highest / parts))
 
 
 def _nice_step(highest: float, parts: int) -> float:

@@ -15,6 +15,8 @@ import json
 import re
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying import sizes
+
 # what moves or hides other text: control characters, directions of writing, no width, halves of characters
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]")
 _DIGEST = re.compile(r"\b[a-z0-9]{2,16}:[0-9a-f]{32,128}\b")
@@ -64,15 +66,8 @@ def tags_of(number: int) -> str:
 
 
 def size_of(number: float) -> str:
-    """Bytes in units of 1000, with a space that does not break."""
-    unit = "B"
-    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
-        if number < 999.5:
-            break
-        if unit != "PB":
-            number /= 1000
-    digits = 0 if unit == "B" or number >= 99.95 else 1
-    return f"{number:,.{digits}f}\u00a0{unit}"
+    """Bytes in binary units, with a space that does not break."""
+    return sizes.size_of(number).replace(" ", "\u00a0")
 
 
 def duration_of(seconds: float) -> str:

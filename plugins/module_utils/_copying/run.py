@@ -18,15 +18,15 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import Holders
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
-from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE, Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow, look_at_ledger
+from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Measure, Planner, measure
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, TagConflict
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
-#: repositories that a diff shows one by one
-MOST_SHOWN = 500
 _BATCH = 500
 
 
@@ -44,10 +44,10 @@ class Outcome:
     plan_file: str = ""
     ledger: str = ""
     complete: bool = True
-    before: list[str] = dataclasses.field(default_factory=list)
-    after: list[str] = dataclasses.field(default_factory=list)
-    #: for each repository of the destination, its tags by what was done: copy, update, or a state
-    by_repository: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    #: what was done with each tag, or would be, as far as it is shown; and lines about what moves
+    text: PlanText = dataclasses.field(default_factory=PlanText)
+    totals: list[str] = dataclasses.field(default_factory=list)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -64,10 +64,9 @@ class Outcome:
 
     def take(self, row: TagRow) -> None:
         """Count a tag that is done, one way or another. Threads may call it."""
-        done = row.action if row.state == "copied" else row.state
+        self.text.did(row)
         with self._lock:
             self.counts[row.state] += 1
-            self.by_repository.setdefault(row.repository, collections.Counter())[done] += 1
             if row.error is not None:
                 self.add_failure(row.repository, row.tag, row.error)
 
@@ -120,10 +119,12 @@ def make_plan(job: Job) -> Outcome:
     job.destination.check(writing=False, new=True)
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
-        exists = os.path.exists(os.path.join(os.path.expanduser(job.state_dir), LEDGER_FILE))
-        ledger = stack.enter_context(contextlib.closing(Ledger(job.state_dir))) if exists else None
+        # a run may be at work with this ledger
+        ledger, problem = look_at_ledger(job.state_dir)
         if ledger:
+            stack.enter_context(contextlib.closing(ledger))
             ledger.look(job.source.name, job.destination.name)
+            ledger.look_up_blobs()
             _remember(job, ledger)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
         planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
@@ -132,15 +133,25 @@ def make_plan(job: Job) -> Outcome:
             planner.plan(rough)
         final = PlanWriter(job.plan_file or os.path.join(folder, "measured.jsonl"), job.source.name, job.destination.name)
         with final:
-            measured = measure(job.source, read_plan(rough.path, job.source.name, job.destination.name), job.policy, final.add)
+
+            def write(rows: list[PlanRow]) -> None:
+                final.add(rows)
+                outcome.text.plan(rows)
+                for row in rows:
+                    if row.action == "conflict":
+                        with outcome._lock:
+                            outcome.add_failure(row.repository, row.key, _conflict(job, row))
+
+            planned = read_plan(rough.path, job.source.name, job.destination.name)
+            measured = measure(job.source, job.destination, planned, job.policy, ledger, write)
     _take_plan(outcome, planner)
+    outcome.warnings += [problem] if problem else []
     for action, state in _STATES.items():
         outcome.counts[state] += final.counts[action]
     outcome.plan_file = job.plan_file
-    outcome.bytes = measured.bytes
-    outcome.blobs = {"unique": measured.blobs}
-    outcome.by_repository = final.by_repository
-    outcome.before, outcome.after = _as_lines(outcome, measured)
+    outcome.bytes = measured.moving.bytes
+    outcome.blobs = {"missing": measured.moving.count, "known": measured.known.count, "present": measured.present.count}
+    outcome.totals = measured_lines(measured)
     return _close(job, outcome, started)
 
 
@@ -166,7 +177,7 @@ def carry_out(job: Job) -> Outcome:
             outcome.requests = _requests(job)
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
-    outcome.before, outcome.after = _as_lines(outcome)
+    outcome.totals = moved_lines(outcome.bytes, outcome.blobs)
     return _close(job, outcome, started)
 
 
@@ -197,9 +208,11 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
 
 def _take_plan(outcome: Outcome, planner: Planner) -> None:
     outcome.repositories = planner.repositories
+    outcome.warnings = planner.warnings
     for failure in planner.failures:
         outcome.counts["failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)
+        outcome.text.failed(failure.repository, failure.tag, failure.error.message)
 
 
 def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
@@ -248,13 +261,6 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
 
 def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
     """A row that moves nothing, as the ledger has it."""
-    error = None
-    if row.action == "conflict":
-        error = TagConflict(
-            f"has the digest {row.existing} at the destination and {row.digest} at the source.",
-            subject=f"{job.destination.name}/{row.repository}:{row.tag}",
-            hint="Set existing_tags to overwrite or keep, or map it to another name.",
-        )
     return TagRow(
         repository=row.repository,
         tag=row.key,
@@ -266,7 +272,16 @@ def _settled(job: Job, row: PlanRow, form: str) -> TagRow:
         digest=row.existing,
         media_type=row.media_type,
         form=form,
-        error=error,
+        error=_conflict(job, row) if row.action == "conflict" else None,
+        existing=row.existing,
+    )
+
+
+def _conflict(job: Job, row: PlanRow) -> TagConflict:
+    return TagConflict(
+        f"has the digest {row.existing} at the destination and {row.digest} at the source.",
+        subject=f"{job.destination.name}/{row.repository}:{row.tag}",
+        hint="Set existing_tags to overwrite or keep, or map it to another name.",
     )
 
 
@@ -303,34 +318,4 @@ def _close(job: Job, outcome: Outcome, started: float) -> Outcome:
     return outcome
 
 
-def _as_lines(outcome: Outcome, measured: Measure | None = None) -> tuple[list[str], list[str]]:
-    """What a run did (or, with a measure, would do) as a diff: a line for each repository, as it was and as it is."""
-    before, after = [], []
-    for repository in sorted(outcome.by_repository)[:MOST_SHOWN]:
-        counts = outcome.by_repository[repository]
-        there = sum(counts[done] for done in _THERE)
-        before.append(f"{repository}: {there} of these tags")
-        words = [f"{counts[done]} {word}" for done, word in _WORDS.items() if counts[done]]
-        after.append(f"{repository}: {', '.join(words)}" if counts["copy"] or counts["update"] else before[-1])
-    hidden = len(outcome.by_repository) - len(before)
-    if hidden > 0 and outcome.changed:
-        after.append(f"and {hidden} more repositories")
-    if measured and measured.blobs:
-        after.append(f"at most {measured.bytes} bytes in {measured.blobs} unique blobs to move")
-    if measured and measured.unknown:
-        after.append(f"{measured.unknown} manifests could not be read")
-    return before, after
-
-
 _STATES = {"copy": "copied", "update": "copied", "unchanged": "unchanged", "keep": "kept", "conflict": "conflict"}
-#: what was at the destination before; "keep" as a plan says it, "kept" as a run does
-_THERE = ("update", "unchanged", "keep", "kept", "conflict")
-_WORDS = {
-    "copy": "added",
-    "update": "overwritten",
-    "unchanged": "unchanged",
-    "keep": "kept as they are",
-    "kept": "kept as they are",
-    "conflict": "in conflict",
-    "failed": "failed",
-}

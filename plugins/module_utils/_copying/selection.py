@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import re
 import typing as t
 
@@ -98,9 +99,23 @@ class Patterns:
     def __bool__(self) -> bool:
         return bool(self.text)
 
+    def unmatched(self, names: t.Iterable[str]) -> list[str]:
+        """Those of the patterns, plain names too, that match none of the names, as they were written."""
+        names = list(names)
+        listed = set(names)
+        others = [item for item in self.text if item not in self._known]
+        without = {item for item in others if not any(map(_compiled(item).fullmatch, names))}
+        return [item for item in self.text if item in without or (item in self._known and item not in listed)]
+
     def match(self, name: str) -> bool:
         """Whether one of the patterns matches the whole name."""
         return name in self._known or any(expression.fullmatch(name) for expression in self.expressions)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(item: str) -> re.Pattern[str]:
+    """One glob or regular expression alone, which is known to be one."""
+    return re.compile(item[len(_REGEX_PREFIX) :] if item.startswith(_REGEX_PREFIX) else _glob_to_regex(item, ""))
 
 
 def _check_plain_name(item: str, option: str, check_name: t.Callable[[str], object]) -> None:

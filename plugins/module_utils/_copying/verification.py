@@ -21,7 +21,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, PlanWriter, read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
     WAITING,
@@ -56,6 +56,7 @@ class Verified:
     #: tags `(repository, tag)` that have the right digest and a hole all the same
     broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     repositories: int = 0
+    warnings: list[str] = dataclasses.field(default_factory=list)
     requests: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -74,17 +75,24 @@ class Verified:
             self.equal += 1
 
 
-def verify(job: Job, mode: Mode) -> Verified:
-    """Compare all that the rules select. With a `state_dir` that has a ledger, the result is written down there."""
+def verify(job: Job, mode: Mode, record: bool = True) -> Verified:
+    """Compare all that the rules select. With a `state_dir` that has a ledger, the result is written down there if it is to `record`."""
     started = time.monotonic()
     for store in (job.source, job.destination):
         store.check(writing=False)
     result = Verified()
     with contextlib.ExitStack() as stack:
         known = bool(job.state_dir) and os.path.isdir(os.path.expanduser(job.state_dir))
-        ledger = stack.enter_context(contextlib.closing(Ledger(job.state_dir))) if known else None
+        problem = ""
+        if record:
+            ledger = Ledger(job.state_dir) if known else None
+        else:
+            ledger, problem = look_at_ledger(job.state_dir) if known else (None, "")
         if ledger:
-            ledger.start(job.source.name, job.destination.name, purpose="verify")
+            stack.enter_context(contextlib.closing(ledger))
+            if record:
+                ledger.start(job.source.name, job.destination.name, purpose="verify")
+            ledger.look(job.source.name, job.destination.name)
             for store in (job.source, job.destination):
                 store.remember(ledger.features(store.name, doubting=True))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
@@ -96,11 +104,12 @@ def verify(job: Job, mode: Mode) -> Verified:
         for failure in planner.failures:
             result.differs(failure.repository, failure.tag, failure.error.kind, failure.error.message, failure.error.subject)
         result.repositories = planner.repositories
+        result.warnings = [*planner.warnings, *([problem] if problem else [])]
         _compare(job, mode, read_plan(writer.path, job.source.name, job.destination.name), result)
         result.checked = result.equal + result.different
         result.requests = {"source": job.source.requests, "destination": job.destination.requests}
         result.seconds = round(time.monotonic() - started, 3)
-        if ledger:
+        if ledger and record:
             for store in (job.source, job.destination):
                 ledger.learn(store.name, store.features())
             ledger.distrust(result.broken)
@@ -116,7 +125,7 @@ def _compare(job: Job, mode: Mode, rows: t.Iterable[PlanRow], result: Verified) 
     try:
         for row in rows:
             if row.action == "copy":
-                what = "manifest" if row.note else "tag"
+                what = "repository" if row.fresh else "manifest" if row.note else "tag"
                 result.differs(row.repository, row.key, "missing", f"the destination does not have this {what}.")
             elif row.action == "update":
                 message = f"the destination has {row.existing}, but not all that belongs to it."

@@ -167,14 +167,14 @@ class Connections:
         if options is None:
             raise InvalidOption("is missing.", subject=side, hint="Say where it is: a dict with url, or with type and path.")
         try:
-            store = self._open(options)
+            store = self._open(options, side)
         except (InvalidOption, InvalidReference) as error:
             error.subject = f"{side}.{error.subject}" if error.subject else side
             raise
         self._opened.append(store)
         return store
 
-    def _open(self, options: Options) -> Store:
+    def _open(self, options: Options, side: str) -> Store:
         if options["type"] == "oci_layout":
             profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
             return OCILayoutStore(options["path"], profile, self._bandwidth)
@@ -185,14 +185,13 @@ class Connections:
         client = RegistryClient(
             canonical_registry(host),
             plain_http=plain_http,
-            options=http_options(options),
+            options=http_options(options, side),
             credential_for=credential_for,
             headers=headers,
             bandwidth=self._bandwidth,
             on_secret=self._module.no_log_values.add,
         )
-        client.features.chunk_size = options["chunk_size"]
-        return RegistryStore(client, profile_for(host, options["provider"]))
+        return RegistryStore(client, profile_for(host, options["provider"]), options["chunk_size"])
 
     def _credentials(self, options: Options, host: str) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str]]:
         """What finds the credential for a repository, and the headers that docker's file wants to be sent along."""
@@ -258,8 +257,8 @@ def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
         raise InvalidOption(error.message, subject="url", hint=error.hint) from error
 
 
-def http_options(options: Options) -> HTTPOptions:
-    """The part of a connection's options that is about HTTP."""
+def http_options(options: Options, side: str = "") -> HTTPOptions:
+    """The part of a connection's options that is about HTTP. `side`: the option whose suboptions they are."""
     for name, lowest in (("attempts", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
         if options[name] < lowest:
             raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
@@ -273,6 +272,7 @@ def http_options(options: Options) -> HTTPOptions:
             options["client_cert"] or "",
             options["client_key"] or "",
             tuple(options["certs_dirs"]),
+            f"{side}." if side else "",
         ),
         proxy=options["proxy"] or "",
         no_proxy=options["no_proxy"] or "",

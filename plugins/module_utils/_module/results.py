@@ -46,12 +46,8 @@ def copy_result(outcome: Outcome, diff: bool) -> Result:
         first = _first(outcome.failures)
         result["msg"] = f"{outcome.failed} of {sum(outcome.counts.values())} could not be copied.{first}{where}"
     if diff:
-        result["diff"] = {
-            "before_header": "destination",
-            "after_header": "destination after this run",
-            "before": "".join(f"{line}\n" for line in outcome.before),
-            "after": "".join(f"{line}\n" for line in outcome.after),
-        }
+        # Ansible shows what is prepared as it is, and shows it where something changes
+        result["diff"] = {"prepared": "".join(f"{line}\n" for line in [*outcome.text.lines(), *outcome.totals])}
     return result
 
 

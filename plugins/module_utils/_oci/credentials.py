@@ -159,10 +159,6 @@ class CredentialFinder:
             self._files = None
             self._answers.clear()
 
-    def search_paths(self) -> list[str]:
-        """The files that are searched, in their order, whether they exist or not."""
-        return [path for path, _legacy in self._places()]
-
     # -- files
 
     def _variable(self, name: str) -> str:

@@ -28,13 +28,23 @@ def check_digest(value: str) -> str:
     if _KNOWN.fullmatch(value):
         return value
     if not _GRAMMAR.fullmatch(value):
-        raise InvalidReference("is not a digest (algorithm:encoded, such as sha256: and 64 hex digits).", subject=repr(value)[:120])
+        raise InvalidReference(
+            "is not a digest (algorithm:encoded, such as sha256: and 64 hex digits).",
+            subject=repr(value)[:120],
+            hint="Write it whole, without a name before it.",
+        )
     algorithm, encoded = value.split(":", 1)
     length = _HEX_LENGTH.get(algorithm)
     if length is None:
-        raise InvalidReference(f"has the digest algorithm {algorithm}; known are {', '.join(_HEX_LENGTH)}.", subject=value[:160])
+        raise InvalidReference(
+            f"has the digest algorithm {algorithm}; known are {', '.join(_HEX_LENGTH)}.",
+            subject=value[:160],
+            hint="Use the image's digest of one of these algorithms.",
+        )
     if len(encoded) != length or not re.fullmatch("[a-f0-9]+", encoded):
-        raise InvalidReference(f"must have {length} lower-case hex digits after {algorithm}:.", subject=value[:160])
+        raise InvalidReference(
+            f"must have {length} lower-case hex digits after {algorithm}:.", subject=value[:160], hint="Write it whole: none is left out."
+        )
     return value
 
 

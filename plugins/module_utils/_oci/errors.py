@@ -7,7 +7,7 @@
 """What can go wrong, in words for the person who runs the migration.
 
 Every error has three parts: what happened (the message), where (the subject: an option, a registry, an image) and the way
-out (the hint). `kind` is a stable word that reports, retries and the troubleshooting guide are keyed by.
+out (the hint). `kind` is a stable word that reports, retries and the troubleshooting guide (docs/troubleshooting.md) are keyed by.
 No message ever holds a credential: whoever raises one passes names, never headers or URLs with queries.
 """
 
@@ -22,12 +22,14 @@ class MigrationError(Exception):
     kind: t.ClassVar[str] = "error"
     #: whether the same attempt may well succeed a moment later
     transient: t.ClassVar[bool] = False
+    #: the way out where whoever raises it knows no better one
+    usual_hint: t.ClassVar[str] = ""
 
     def __init__(self, message: str, *, subject: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.subject = subject
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
     def __str__(self) -> str:
         where = f"{self.subject}: " if self.subject else ""
@@ -68,6 +70,7 @@ class ConnectionFailed(MigrationError):
 
     kind = "connection_failed"
     transient = True
+    usual_hint = "Look at the network between here and the registry, and run again: what is done stays done."
 
 
 class CertificateUntrusted(MigrationError):
@@ -128,6 +131,7 @@ class BlobUnknown(MigrationError):
     """BLOB_UNKNOWN: a manifest names a blob that its registry does not have."""
 
     kind = "blob_unknown"
+    usual_hint = "Push the image again at the source, or leave it out."
 
 
 class ManifestBlobUnknown(MigrationError):
@@ -187,6 +191,7 @@ class RegistryError(MigrationError):
     """Any other answer that is no success; `status` is the HTTP status, `codes` the error codes of the body."""
 
     kind = "registry_error"
+    usual_hint = "Look at the log of the registry, and of what stands in front of it."
 
     def __init__(self, message: str, *, subject: str = "", hint: str = "", status: int = 0, codes: tuple[str, ...] = ()) -> None:
         super().__init__(message, subject=subject, hint=hint)
@@ -205,6 +210,7 @@ class InvalidAnswer(MigrationError):
     """A server answered with something that breaks the protocol: not JSON, too large, a paging loop."""
 
     kind = "invalid_answer"
+    usual_hint = "Check the address; if it is right, the registry or a proxy in front of it breaks the protocol: tell its operator."
 
 
 class StateError(MigrationError):

@@ -48,7 +48,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     SchemeMismatch,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
-from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
+from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context, untrusted
 
 #: answers that are read whole (errors, tokens, lists) are bounded: what a server sends is hostile until proved otherwise
 SMALL_BODY = 1 << 20
@@ -486,11 +486,7 @@ def _translate(error: OSError, origin: Origin, timeouts: HTTPOptions | None = No
     """What went wrong with a connection, in our words. No URL is quoted: its query may hold a signature."""
     where = str(origin)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return CertificateUntrusted(
-            f"its certificate is not trusted: {error.verify_message}.",
-            subject=where,
-            hint="Give the CA that signed it as ca_path, or put it into certs.d.",
-        )
+        return untrusted(where, error.verify_message, timeouts.tls if timeouts else TLSOptions())
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).lower().replace("_", " ")
         if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:

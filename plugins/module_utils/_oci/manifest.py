@@ -44,7 +44,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.media_t
     OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
-    SCHEMA1,
     without_parameters,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import shown
@@ -560,16 +559,6 @@ def schema1_payload(data: bytes, where: str = "manifest") -> bytes:
         raise _invalid(problem, where) from None
 
 
-def manifest_digest(data: bytes, media_type: str, algorithm: str = "sha256") -> str:
-    """The digest that registries give to a manifest: of its exact bytes, for schema 1 of the signed payload.
-
-    Raises InvalidManifest if the signatures of a schema 1 manifest cannot be read.
-    """
-    if media_type in SCHEMA1:
-        data = schema1_payload(data)
-    return digest_of(data, algorithm)
-
-
 # -- reading
 
 
@@ -684,7 +673,11 @@ def subset_index(manifest: Manifest, platforms: t.Sequence[Platform]) -> Manifes
     manifest is no index.
     """
     if manifest.kind != "index":
-        raise UnsupportedManifest(f"is of the kind {manifest.kind}; only an index can be cut down to platforms.", subject=manifest.digest)
+        raise UnsupportedManifest(
+            f"is of the kind {manifest.kind}; only an index can be cut down to platforms.",
+            subject=manifest.digest,
+            hint="Leave platforms out, or set platform_index to whole.",
+        )
     kept = {
         position
         for position, child in enumerate(manifest.children)

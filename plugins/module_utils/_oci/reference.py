@@ -28,8 +28,6 @@ DOCKER_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.dock
 #: where Docker Hub answers the distribution API
 DOCKER_HUB_HOST = "registry-1.docker.io"
 
-#: many clients refuse a longer `registry/repository` (distribution-spec); it is advice, not a rule, so nothing here enforces it
-ADVISED_NAME_LENGTH = 255
 #: no registry accepts a repository this long; more than this is an attack or an accident
 REPOSITORY_LIMIT = 1024
 TAG_LIMIT = 128
@@ -169,7 +167,7 @@ def _normalised_name(host: str, text: str) -> str:
     if not host:
         raise InvalidReference("has no host name.", subject=text, hint="Write host or host:port.")
     if len(host) > 253:
-        raise InvalidReference(f"has a host name of {len(host)} characters; DNS allows 253.", subject=text)
+        raise InvalidReference(f"has a host name of {len(host)} characters; DNS allows 253.", subject=text, hint="Use a shorter name.")
     for label in labels:
         if not _LABEL.fullmatch(label):
             raise InvalidReference(
@@ -181,7 +179,8 @@ def _normalised_name(host: str, text: str) -> str:
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise InvalidReference("is neither a host name nor an IPv4 address.", subject=text) from None
+            hint = "An IPv4 address has four numbers from 0 to 255; the last part of a name is no number."
+            raise InvalidReference("is neither a host name nor an IPv4 address.", subject=text, hint=hint) from None
     return ".".join(labels)
 
 
@@ -230,7 +229,9 @@ def _normalised_ipv6(host: str, text: str) -> str:
     if not rest:
         return normal
     if not rest.startswith(":"):
-        raise InvalidReference("has something other than a port after the brackets.", subject=text)
+        raise InvalidReference(
+            "has something other than a port after the brackets.", subject=text, hint="Write it as in [::1]:5000, or leave the port out."
+        )
     return f"{normal}:{_normalised_port(rest[1:], text)}"
 
 
@@ -281,11 +282,6 @@ class Reference:
         """What stands in a manifest's URL: the digest, else the tag, else `latest`."""
         return self.digest or self.tag or "latest"
 
-    @property
-    def exceeds_advised_length(self) -> bool:
-        """Whether `name` is longer than many clients accept."""
-        return len(self.name) > ADVISED_NAME_LENGTH
-
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
@@ -294,17 +290,6 @@ class Reference:
     def __str__(self) -> str:
         """The full form; `parse_reference` reads it back."""
         return self.name + self._suffix()
-
-    def familiar(self) -> str:
-        """The short form that docker shows: without `docker.io/` and `docker.io/library/`.
-
-        The full form where the short one would be read as something else (a first component that looks like a host).
-        """
-        if self.registry != DOCKER_HUB:
-            return str(self)
-        namespace, _slash, rest = self.repository.partition("/")
-        short = rest if namespace == "library" and "/" not in rest else self.repository
-        return (short if _split_registry(short)[0] is None else self.name) + self._suffix()
 
 
 def _split_registry(name: str) -> tuple[str | None, str]:
@@ -345,7 +330,7 @@ def parse_reference(text: str, default_registry: str = DOCKER_HUB) -> Reference:
         raise InvalidReference("is empty.", subject="reference", hint="Write registry/repository:tag.")
     strange = _strange_character(rest)
     if strange:
-        raise InvalidReference(f"has {strange}.", subject=subject)
+        raise InvalidReference(f"has {strange}.", subject=subject, hint="Write registry/repository:tag, without it.")
     name, at, digest = rest.partition("@")
     if at and "/" in digest:
         raise InvalidReference(

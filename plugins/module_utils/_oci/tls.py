@@ -15,7 +15,7 @@ import dataclasses
 import os
 import ssl
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import CertificateUntrusted, InvalidOption
 
 #: containers-certs.d(5) and docker's "Verify repository client with certificates", in the order in which podman looks
 CERTS_D = ("~/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d")
@@ -23,13 +23,17 @@ CERTS_D = ("~/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/dock
 
 @dataclasses.dataclass(frozen=True)
 class TLSOptions:
-    """What a user can say about TLS. Paths are files on the machine that talks to the registry."""
+    """What a user can say about TLS. Paths are files on the machine that talks to the registry.
+
+    `side`: what messages put before the names of these options, such as `source.`
+    """
 
     validate_certs: bool = True
     ca_path: str = ""
     client_cert: str = ""
     client_key: str = ""
     certs_dirs: tuple[str, ...] = CERTS_D
+    side: str = ""
 
 
 def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
@@ -47,11 +51,11 @@ def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
             _load_folder(context, found)
             break
     if options.ca_path:
-        _load_ca(context, options.ca_path, "ca_path")
+        _load_ca(context, options.ca_path, f"{options.side}ca_path")
     if options.client_cert:
-        _load_client(context, options.client_cert, options.client_key, "client_cert and client_key")
+        _load_client(context, options.client_cert, options.client_key, f"{options.side}client_cert and client_key")
     elif options.client_key:
-        raise InvalidOption("is set, but client_cert is not.", subject="client_key", hint="Give both, or none.")
+        raise InvalidOption("is set, but client_cert is not.", subject=f"{options.side}client_key", hint="Give both, or none.")
     if not options.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -70,6 +74,23 @@ def _with_system_authorities() -> ssl.SSLContext:
             return ssl.create_default_context(capath=folder)
     # a build that knows neither place leaves all to the variables
     return ssl.create_default_context(capath=folder)
+
+
+def untrusted(where: str, reason: str, options: TLSOptions) -> CertificateUntrusted:
+    """The error for a server's certificate that did not pass; `reason` is what OpenSSL says of it."""
+    return CertificateUntrusted(f"its certificate is not trusted: {reason}.", subject=where, hint=_way_to_trust(reason.lower(), options))
+
+
+def _way_to_trust(reason: str, options: TLSOptions) -> str:
+    if "expired" in reason:
+        return "Have it renewed; if it is not old, set the clock of the host where the task runs."
+    if "not yet valid" in reason:
+        return "Set the clock of the host where the task runs."
+    if "mismatch" in reason or "not valid for" in reason:
+        return "Write the registry's address with a name that its certificate has; connect_to can say where that is."
+    if options.ca_path:
+        return f"It is not signed by the CA in {options.ca_path}: give the one that signed it as {options.side}ca_path."
+    return f"Give the CA that signed it as {options.side}ca_path, or put it into certs.d."
 
 
 def _load_folder(context: ssl.SSLContext, folder: str) -> None:

@@ -13,6 +13,7 @@ All blobs lie in one place, so each exists once, whatever the number of reposito
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -103,6 +104,9 @@ class OCILayoutStore(Store):
         self._loaded = False
         self._changed = False
         self._flushed_at = -FLUSH_EVERY
+        self._flushing = threading.Lock()
+        #: files that have been written since index.json was, and may not outlive a power failure yet
+        self._unsynced: set[str] = set()
         self._mode = 0o600
         self._lock_file: t.IO[str] | None = None
 
@@ -221,6 +225,9 @@ class OCILayoutStore(Store):
             os.chmod(temporary, self._mode)
             os.replace(temporary, path)
             temporary = ""
+            if not lasting:
+                with self._lock:
+                    self._unsynced.add(path)
         except OSError as error:
             raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at free space and permissions.") from error
         finally:
@@ -229,13 +236,39 @@ class OCILayoutStore(Store):
                     os.unlink(temporary)
 
     def _flush(self) -> None:
-        with self._lock:
-            if self._changed:
+        """Write index.json, after all that it names has reached the disk. Others go on writing meanwhile, for the next time."""
+        with self._flushing:
+            with self._lock:
+                if not self._changed:
+                    return
                 content = {"schemaVersion": 2, "mediaType": OCI_INDEX, **self._more, "manifests": list(self._entries.values())}
                 data = json.dumps(content, separators=(",", ":")).encode()
+                written, self._unsynced, self._changed = self._unsynced, set(), False
+            try:
+                self._sync(written)
                 self._write(os.path.join(self.path, "index.json"), [data], lasting=True)
-                self._changed = False
-                self._flushed_at = time.monotonic()
+                self._sync([], [self.path])
+            except BaseException:
+                with self._lock:
+                    self._unsynced |= written
+                    self._changed = True
+                raise
+            self._flushed_at = time.monotonic()
+
+    def _sync(self, files: t.Iterable[str], folders: t.Iterable[str] = ()) -> None:
+        """Have files, and the folders that name them, outlive a power failure: at once for many, which costs hardly more than for one."""
+        path = self.path
+        try:
+            named = set(folders)
+            for path in files:
+                _fsync(path)
+                named |= {os.path.dirname(path), os.path.dirname(os.path.dirname(path))}
+            for path in sorted(named):
+                # beside the layout is what is not ours
+                if path.startswith(self.path):
+                    _fsync_folder(path)
+        except OSError as error:
+            raise StateError(f"cannot be written: {error.strerror}.", subject=path, hint="Look at the disk.") from error
 
     def _blob_path(self, digest: str) -> str:
         algorithm, encoded = check_digest(digest).split(":", 1)
@@ -356,8 +389,9 @@ class OCILayoutStore(Store):
                 self._by_digest[manifest.digest] = entry
                 self._tags.setdefault(repository, {})[tag] = entry
                 self._changed = True
-            if time.monotonic() - self._flushed_at > FLUSH_EVERY:
-                self._flush()
+        # one of many threads does it, the others go on
+        if time.monotonic() - self._flushed_at > FLUSH_EVERY and not self._flushing.locked():
+            self._flush()
         return PutManifest(tuple(tags), False)
 
     def _forget(self, repository: str, tag: str) -> bool:
@@ -393,6 +427,23 @@ class OCILayoutStore(Store):
             finally:
                 self._lock_file.close()
                 self._lock_file = None
+
+
+def _fsync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fsync_folder(path: str) -> None:
+    try:
+        _fsync(path)
+    except OSError as error:
+        # there are file systems that know no such thing for folders
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def _file_mask() -> int:

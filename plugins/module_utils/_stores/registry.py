@@ -58,8 +58,12 @@ class _Holder:
 class RegistryStore(Store):
     """A registry that speaks the distribution specification."""
 
-    def __init__(self, client: RegistryClient, profile: Profile) -> None:
+    def __init__(self, client: RegistryClient, profile: Profile, chunk_size: int = 0) -> None:
+        """`chunk_size` in bytes, where the user has chosen one; 0: what is learnt."""
         self.client = client
+        self._chosen_chunk_size = chunk_size
+        if chunk_size:
+            client.features.chunk_size = chunk_size
         self.name = client.host
         self.profile = profile
         self._learning = threading.Lock()
@@ -286,6 +290,9 @@ class RegistryStore(Store):
     def features(self) -> dict[str, t.Any]:
         # whether mounts are granted is found out anew in each run: refusals may have had reasons that are gone
         known = {name: value for name, value in self.client.features.as_dict().items() if name != "mount"}
+        if known.get("chunk_size") == self._chosen_chunk_size:
+            # what the user has chosen holds while it is chosen
+            known.pop("chunk_size", None)
         return {**known, "one_scope_a_token": self.client.one_scope_a_token}
 
     def remember(self, features: t.Mapping[str, t.Any]) -> None:

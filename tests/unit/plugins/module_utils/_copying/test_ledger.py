@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import sqlite3
 import stat
 import threading
@@ -13,7 +14,7 @@ import threading
 import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying import ledger as ledger_module
-from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import SCHEMA, Copied, Ledger, TagRow
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import SCHEMA, Copied, Ledger, TagRow, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, StateError
 
 OLD, NEW, OTHER = "old.example.com", "new.example.com", "other.example.com"
@@ -25,9 +26,14 @@ def folder(tmp_path):
     return str(tmp_path / "state")
 
 
-@pytest.fixture
-def ledger(folder, monkeypatch):
+@pytest.fixture(autouse=True)
+def written_at_once(monkeypatch):
+    """What is recorded can be read elsewhere at once."""
     monkeypatch.setattr(ledger_module, "GROUP_SECONDS", 0.0)
+
+
+@pytest.fixture
+def ledger(folder):
     with contextlib.closing(Ledger(folder)) as opened:
         opened.start(OLD, NEW)
         yield opened
@@ -247,6 +253,61 @@ def test_a_ledger_of_a_newer_version(folder):
         database.commit()
     with pytest.raises(StateError, match="newer version"):
         Ledger(folder)
+
+
+def test_looking_keeps_nobody_out_and_leaves_nothing_behind(folder):
+    with contextlib.closing(Ledger(folder)) as opened:
+        opened.start(OLD, NEW)
+        opened.record([row()], [(DIGESTS[1], "team/app", 60)])
+        # a run is at work, and goes on
+        looking, problem = look_at_ledger(folder)
+        assert problem == ""
+        with contextlib.closing(looking):
+            looking.look(OLD, NEW)
+            looking.look_up_blobs()
+            assert looking.copied("team/app", "1") is not None
+            assert looking.holder(DIGESTS[1]) == "team/app"
+            opened.record([row("2")])
+            assert looking.copied("team/app", "2") is not None
+            with pytest.raises(StateError, match="readonly"):
+                looking.record([row("3")])
+        opened.record([row("4")])
+    before = os.stat(os.path.join(folder, "ledger.sqlite3"))
+    looking, _problem = look_at_ledger(folder)
+    with contextlib.closing(looking):
+        looking.look(OLD, NEW)
+        assert looking.copied("team/app", "4") is not None
+        # nor does it keep a run from beginning
+        Ledger(folder).close()
+    assert sorted(os.listdir(folder)) == ["ledger.sqlite3", "lock"]
+    after = os.stat(os.path.join(folder, "ledger.sqlite3"))
+    assert after.st_size == before.st_size
+
+
+def test_what_a_killed_run_left_is_read_as_well(folder):
+    with contextlib.closing(Ledger(folder)) as opened:
+        opened.start(OLD, NEW)
+        opened.record([row()])
+        left = {name: pathlib.Path(folder, name).read_bytes() for name in ("ledger.sqlite3", "ledger.sqlite3-wal")}
+    for name, data in left.items():
+        pathlib.Path(folder, name).write_bytes(data)
+    looking, _problem = look_at_ledger(folder)
+    with contextlib.closing(looking):
+        looking.look(OLD, NEW)
+        assert looking.copied("team/app", "1") is not None
+    # its last tags stay where they are
+    assert os.path.getsize(os.path.join(folder, "ledger.sqlite3-wal")) == len(left["ledger.sqlite3-wal"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no database, whatever its name says. " * 200])
+def test_what_cannot_be_looked_at_is_said(folder, content):
+    assert look_at_ledger(folder) == (None, "")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "ledger.sqlite3"), "wb") as file:
+        file.write(content)
+    looking, problem = look_at_ledger(folder)
+    assert looking is None
+    assert problem.startswith(f"The ledger of earlier runs is not looked at. {folder}/ledger.sqlite3: the ledger cannot be read: ")
 
 
 @pytest.mark.parametrize("place", ["file/state", "file"])

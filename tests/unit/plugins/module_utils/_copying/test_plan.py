@@ -69,10 +69,6 @@ def test_a_plan_is_a_header_and_a_line_for_each_row(path):
 def test_rows_are_counted(path):
     writer = write(path)
     assert writer.counts == {"copy": 2, "update": 1, "unchanged": 1, "keep": 1, "conflict": 1}
-    assert writer.by_repository == {
-        "mirror/team/app": {"copy": 1, "update": 1, "unchanged": 1},
-        "mirror/team/lib": {"copy": 1, "keep": 1, "conflict": 1},
-    }
 
 
 def test_rows_from_many_threads_do_not_mix(path):

@@ -16,7 +16,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.del
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_SHOWN, Outcome, _as_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Outcome
 from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import (
     STATES,
@@ -44,7 +44,6 @@ def outcome_of(*rows):
 def test_counts():
     outcome = outcome_of(row(1), row(2, action="update"), row(3, "unchanged", "unchanged"), row(4, "failed"), row(5, "kept", "keep"))
     assert outcome.counts == {"copied": 2, "unchanged": 1, "failed": 1, "kept": 1}
-    assert outcome.by_repository == {"team/app": {"copy": 1, "update": 1, "unchanged": 1, "failed": 1, "kept": 1}}
     assert outcome.failed == 1
     assert outcome.changed
     assert outcome.failures == [
@@ -79,7 +78,7 @@ def test_many_threads_count():
     for thread in threads:
         thread.join()
     assert outcome.counts == {"copied": 4000}
-    assert outcome.by_repository == {"team/app": {"copy": 4000}}
+    assert outcome.text.lines()[0] == "team/app: 4,000 added"
 
 
 def test_a_result_stays_small():
@@ -103,22 +102,18 @@ def test_a_result_has_every_state_and_no_message_where_all_is_well():
 
 
 def test_the_diff_of_a_run():
-    outcome = outcome_of(row(1), row(2), row(3, action="update"), row(4, "unchanged", "unchanged"), row(5, "failed"))
-    outcome.take(TagRow("other/app", "1", "app", "1", "unchanged", "unchanged"))
-    outcome.before, outcome.after = _as_lines(outcome)
+    outcome = outcome_of(row(1), row(3, action="update"), row(4, "unchanged", "unchanged"), row(5, "failed"))
+    outcome.totals = ["moved: 12 B in 1 blob"]
     diff = copy_result(outcome, diff=True)["diff"]
-    assert diff["before"] == "other/app: 1 of these tags\nteam/app: 2 of these tags\n"
-    # what has not changed looks the same before and after
-    assert diff["after"] == "other/app: 1 of these tags\nteam/app: 2 added, 1 overwritten, 1 unchanged, 1 failed\n"
-
-
-def test_the_diff_of_a_large_run_is_cut():
-    outcome = Outcome()
-    for number in range(MOST_SHOWN + 7):
-        outcome.take(TagRow(f"app{number:04}", "1", "app", "1", "copy", "copied"))
-    before, after = _as_lines(outcome)
-    assert len(before) == MOST_SHOWN
-    assert after[MOST_SHOWN:] == ["and 7 more repositories"]
+    assert diff == {
+        "prepared": """\
+team/app: 1 failed, 1 changed, 1 added, 1 unchanged
+  ! 5: it is gone.
+  ~ 3: unknown is made whole
+  + 1
+moved: 12 B in 1 blob
+"""
+    }
 
 
 def test_a_verification():

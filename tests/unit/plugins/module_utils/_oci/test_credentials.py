@@ -167,21 +167,10 @@ def test_order_of_places(make, tmp_path, home, position):
         auths = {host: auth("user", place)}
         write(paths[place], auths if place == "dockercfg" else {"auths": auths})
     finder = finder_of_all_places(make, tmp_path)
-    assert finder.search_paths() == [str(paths[place]) for place in ORDER]
     assert finder.find("quay.io", "team/app") == Credential("user", ORDER[position])
     # what is not in one file is looked for in the next
     expected = Credential("user", ORDER[0]) if position else None
     assert finder.find("other.example") == expected
-
-
-def test_default_places(home):
-    finder = CredentialFinder(environment={}, home=str(home), run_helper=Helpers())
-    assert finder.search_paths() == [
-        f"/run/containers/{os.getuid()}/auth.json",
-        str(home / ".config/containers/auth.json"),
-        str(home / ".docker/config.json"),
-        str(home / ".dockercfg"),
-    ]
 
 
 @pytest.mark.parametrize("path", [".config/containers/auth.json", ".docker/config.json"])
@@ -197,7 +186,8 @@ def test_docker_config_replaces_the_home(home, make, tmp_path):
     assert make({"DOCKER_CONFIG": "", "REGISTRY_AUTH_FILE": ""}).find("quay.io") == Credential("u", "p")
 
 
-def test_netrc_is_not_read(home, make, monkeypatch):
+@pytest.mark.parametrize("runtime", [True, False])
+def test_these_places_are_searched_and_no_others(home, tmp_path, monkeypatch, runtime):
     netrc = write(home / ".netrc", "machine quay.io login u password hunter2\n")
     opened = []
     really_open = builtins.open
@@ -207,9 +197,15 @@ def test_netrc_is_not_read(home, make, monkeypatch):
         return really_open(path, *arguments, **more)
 
     monkeypatch.setattr(builtins, "open", noting)
-    finder = make({"NETRC": netrc})
+    environment = {"NETRC": str(netrc), **({"XDG_RUNTIME_DIR": str(tmp_path / "runtime")} if runtime else {})}
+    finder = CredentialFinder(environment=environment, home=str(home), run_helper=Helpers())
     assert finder.find("quay.io") is None
-    assert opened == finder.search_paths()
+    assert opened == [
+        str(tmp_path / "runtime/containers/auth.json") if runtime else f"/run/containers/{os.getuid()}/auth.json",
+        str(home / ".config/containers/auth.json"),
+        str(home / ".docker/config.json"),
+        str(home / ".dockercfg"),
+    ]
 
 
 def test_missing_authfile(make, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
-from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
+from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context, untrusted
 
 HOST = "registry.example.com:5000"
 
@@ -224,3 +224,28 @@ def test_a_hosts_folder_that_cannot_be_read(tmp_path, monkeypatch):
     error = refused(options(certs_dirs=(str(folder),)))
     assert error.subject == str(folder / HOST)
     assert "Permission denied" in error.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "ca_path", "hint"),
+    [
+        ("unable to get local issuer certificate", "", "Give the CA that signed it as source.ca_path, or put it into certs.d."),
+        ("self-signed certificate", "/ca.pem", "not signed by the CA in /ca.pem: give the one that signed it as source.ca_path."),
+        ("certificate has expired", "/ca.pem", "Have it renewed"),
+        ("certificate is not yet valid", "", "Set the clock"),
+        ("Hostname mismatch, certificate is not valid for 'a'", "/ca.pem", "with a name that its certificate has"),
+        ("IP address mismatch, certificate is not valid for '::1'", "", "with a name that its certificate has"),
+    ],
+)
+def test_the_way_to_trust_a_server(reason, ca_path, hint):
+    error = untrusted("https://new.example.com", reason, TLSOptions(ca_path=ca_path, side="source."))
+    assert error.message == f"its certificate is not trusted: {reason}."
+    assert error.subject == "https://new.example.com"
+    assert hint in error.hint
+
+
+def test_options_are_named_with_their_side(tmp_path):
+    assert refused(options(ca_path=tmp_path / "missing.pem", side="destination.")).subject == "destination.ca_path"
+    error = refused(options(client_cert=tmp_path / "missing.pem", side="source."))
+    assert error.subject == "source.client_cert and client_key"
+    assert refused(options(client_key=tmp_path / "key.pem", side="source.")).subject == "source.client_key"
