@@ -44,6 +44,20 @@ class MakeTokenServer(t.Protocol):
         """A token server; `options` are those of TokenServer."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For `make reliability`."""
+    parser.addoption("--reliability", type=Path, metavar="FILE", help="write the page of faults: what became of the tests marked fault")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the page of faults written, where it is wanted."""
+    page = config.getoption("--reliability")
+    if page:
+        from reliability import Recorder
+
+        config.pluginmanager.register(Recorder(page.absolute()))
+
+
 @pytest.fixture(scope="session")
 def certificate_authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     """Issues the certificates of all servers."""
