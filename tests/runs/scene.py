@@ -51,8 +51,8 @@ def nth(kind: str, number: int) -> t.Callable[[int, str, str, str], bool]:
     return wanted
 
 
-def rich_set(repositories: int = 3, size: int = 100_000) -> images.ImageSet:
-    """Each `team/app<n>`: two images on a layer that all share, two tags on one of them, an index of two platforms, a signature."""
+def rich_set(repositories: int = 3, size: int = 100_000, *, indexes: bool = True) -> images.ImageSet:
+    """Each `team/app<n>`: two images on a layer that all share, two tags on one of them, a signature, an index of two platforms."""
     held = images.ImageSet()
     base = images.layer("base of all", 2 * size)
     for number in range(repositories):
@@ -61,7 +61,8 @@ def rich_set(repositories: int = 3, size: int = 100_000) -> images.ImageSet:
         first = images.add_image(repository, f"{name} 1", [base, images.layer(f"{name} 1", size)], ["1"])
         images.add_image(repository, f"{name} 2", [base, images.layer(f"{name} 2", size)], ["2", "latest"])
         platforms = [{"architecture": "amd64", "os": "linux"}, {"architecture": "arm64", "os": "linux"}]
-        images.add_multi_platform(repository, f"{name} multi", platforms, [base], size, ["multi"])
+        if indexes:
+            images.add_multi_platform(repository, f"{name} multi", platforms, [base], size, ["multi"])
         images.add_cosign_signature(repository, name, first)
     return held
 
@@ -117,10 +118,10 @@ class Scene:
         """Do something at the n-th request of a kind, which says whether the request goes on."""
         self.watch.when(nth(kind, number), moment, act)
 
-    def visible(self) -> dict[TagKey, str]:
-        """The destination's tags; whatever can be seen must be whole, and what the source has (or had)."""
-        compare.assert_complete(self.destination)
-        seen = compare.tags_of(self.destination)
+    def visible(self, *, ghosts: bool = False) -> dict[TagKey, str]:
+        """The destination's tags; whatever can be seen must be whole, and what the source has (or had). `ghosts`: see compare.tags_of."""
+        compare.assert_complete(self.destination, ghosts=ghosts)
+        seen = compare.tags_of(self.destination, ghosts=ghosts)
         wanted = self.held.tags()
         wrong = {key: digest for key, digest in seen.items() if digest not in (wanted.get(key), self.earlier.get(key))}
         assert not wrong, f"the destination has tags that the source does not have: {wrong}"
@@ -133,7 +134,7 @@ class Scene:
         assert run.result["counts"]["failed"] == 0
         assert self.visible() == self.held.tags()
 
-    def failed(self, run: ModuleRun, *kinds: str) -> list[dict[str, str]]:
+    def failed(self, run: ModuleRun, *kinds: str, ghosts: bool = False) -> list[dict[str, str]]:
         """The run failed, for these reasons and in words that name the way out; returns its failures. What can be seen is whole."""
         result = run.result
         assert result["failed"]
@@ -145,5 +146,5 @@ class Scene:
         if "counts" in result:
             counts = result["counts"]
             assert counts["failed"] + counts["not_attempted"] + counts["conflict"] > 0
-            self.visible()
+            self.visible(ghosts=ghosts)
         return failures
