@@ -112,7 +112,7 @@ def test_read_only(scene: Scene, destination: Registry) -> None:
 
 
 @pytest.mark.fault(DISKS, "the disk of the ledger is full, from the beginning or in the middle of a run")
-@pytest.mark.parametrize("size", [8, 72, 112])
+@pytest.mark.parametrize("size", [8, 72, 96])
 def test_ledger_full(scene: Scene, small_disk: MakeSmallDisk, size: int) -> None:
     """The run ends and says that the ledger cannot be written; what arrived is whole; with more room the next run completes."""
     disk = small_disk(size)

@@ -206,6 +206,9 @@ class InvalidAnswer(MigrationError):
 
     kind = "invalid_answer"
 
+    def __init__(self, message: str, *, subject: str = "", hint: str = "Report it to the registry's operator.") -> None:
+        super().__init__(message, subject=subject, hint=hint)
+
 
 class StateError(MigrationError):
     """The state folder or the ledger in it cannot be used."""
