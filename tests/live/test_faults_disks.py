@@ -185,13 +185,12 @@ def test_ledger_lost(scene: Scene, spoiler: str) -> None:
 
 
 @pytest.mark.fault(CLOCKS, "the servers' clocks are hours off ours: tokens and moments to come again")
-@pytest.mark.parametrize("off", [-5 * HOURS, 5 * HOURS])
-@pytest.mark.parametrize("form", ["date", "unix"])
+@pytest.mark.parametrize(("off", "form"), [(-5 * HOURS, "date"), (5 * HOURS, "date"), (5 * HOURS, "unix")])
 def test_server_clock(
     counting_registry: MakeCountingRegistry, held: images.ImageSet, tmp_path: Path, off: float, form: t.Literal["date", "unix"]
 ) -> None:
     """Tokens are used for as long as they live, a pause is as long as the server meant it; the run completes in seconds."""
-    behaviour = Behaviour(clock=off, authentication="bearer", referrers=False, throttle_every=25, retry_after=form, retry_after_seconds=1)
+    behaviour = Behaviour(clock=off, authentication="bearer", referrers=False, throttle_every=60, retry_after=form, retry_after_seconds=1)
     registries = [counting_registry(behaviour), counting_registry(behaviour)]
     registries[0].load(held)
     with contextlib.closing(Scene(*registries, held, tmp_path)) as scene:
