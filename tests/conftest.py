@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from estate.behaviour import Behaviour
     from estate.certificates import CertificateAuthority
     from estate.counting import CountingRegistry
+    from estate.disks import SmallDisk
     from estate.registry import RegistryFactory
     from estate.token_server import Grants, TokenServer
 
@@ -42,6 +43,27 @@ class MakeTokenServer(t.Protocol):
 
     def __call__(self, users: t.Mapping[str, str], grants: Grants | None = None, **options: t.Any) -> TokenServer:
         """A token server; `options` are those of TokenServer."""
+
+
+class MakeSmallDisk(t.Protocol):
+    """What `small_disk` gives: each call makes another one."""
+
+    def __call__(self, size: int) -> SmallDisk:
+        """A file system of `size` kilobytes."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For `make reliability`."""
+    parser.addoption("--reliability", type=Path, metavar="FILE", help="write the page of faults: what became of the tests marked fault")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the page of faults written, where it is wanted."""
+    page = config.getoption("--reliability")
+    if page:
+        from reliability import Recorder
+
+        config.pluginmanager.register(Recorder(page.absolute()))
 
 
 @pytest.fixture(scope="session")
@@ -121,3 +143,19 @@ def counting_registry() -> t.Iterator[MakeCountingRegistry]:
             return started.enter_context(CountingRegistry(behaviour, authority=authority, client_certificates=client_certificates))
 
         yield start
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> t.Iterator[MakeSmallDisk]:
+    """Makes file systems that are full soon, for one test."""
+    from estate.disks import MountRefused, SmallDisk
+
+    with contextlib.ExitStack() as mounted:
+
+        def make(size: int) -> SmallDisk:
+            try:
+                return mounted.enter_context(SmallDisk(tmp_path / f"disk of {size} kB", size))
+            except MountRefused as refused:
+                pytest.skip(f"a small file system cannot be mounted here ({refused})")
+
+        yield make

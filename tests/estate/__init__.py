@@ -10,7 +10,8 @@ nothing of the collection: what it says about a registry is an independent secon
 - `registry`: docker-registry in every mode; `token_server`: a token service for it; `certificates`: who signs for both.
 - `counting` (and its knobs in `behaviour`): a registry in memory that logs requests and behaves as it is told.
 - `images`: what registries hold, built in memory; `push`: into a registry; `compare`: two registries side by side, also through skopeo.
-- `proxy`: a forward proxy between a client and any of them.
+- `proxy`: a forward proxy between a client and any of them; `turnstile`: counts what goes to a registry, and lets a test act amid it.
+- `disks`: file systems that are full soon.
 - `client`, `serving`, `process`, `ports`: what these stand on.
 """
 

@@ -76,6 +76,9 @@ class Behaviour:
     #: whether the token service knows the OAuth2 form (POST); 404 otherwise
     token_post: bool = True
 
+    #: seconds by which the server's clock is ahead (negative: behind), in Date, in moments to come again, and in tokens
+    clock: float = 0.0
+
     # -- speed and limits
     #: seconds to wait before each answer
     latency: float = 0.0

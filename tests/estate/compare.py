@@ -47,14 +47,23 @@ def repositories_of(registry: Reachable) -> list[str]:
         return _list(client, "/v2/_catalog?n=100", "repositories")
 
 
-def tags_of(registry: Reachable) -> dict[TagKey, str]:
-    """`{(repository, tag): digest}` of everything in the catalogue; the digests are those of the bytes that were served."""
+def tags_of(registry: Reachable, *, ghosts: bool = False) -> dict[TagKey, str]:
+    """`{(repository, tag): digest}` of everything in the catalogue; the digests are those of the bytes that were served.
+
+    `ghosts`: a tag that is listed and cannot be read is none. docker-registry leaves such entries behind when its disk is full: it makes
+    folders and files before it finds that it cannot fill them.
+    """
     found: dict[TagKey, str] = {}
     with Client(_access(registry)) as client:
         for name in _list(client, "/v2/_catalog?n=100", "repositories"):
             for tag in _list(client, f"/v2/{name}/tags/list", "tags"):
-                found[name, tag] = _manifest(client, name, tag)[0]
+                if not (ghosts and _is_ghost(client, name, tag)):
+                    found[name, tag] = _manifest(client, name, tag)[0]
     return found
+
+
+def _is_ghost(client: Client, name: str, tag: str) -> bool:
+    return client.request("GET", f"/v2/{name}/manifests/{tag}", headers={"Accept": ACCEPT}).status in (404, 500)
 
 
 def _list(client: Client, path: str, key: str) -> list[str]:
@@ -77,12 +86,16 @@ def _manifest(client: Client, name: str, reference: str) -> tuple[str, str, byte
     return digest_of(signed), media_type, answer.body
 
 
-def assert_complete(registry: Reachable) -> int:
-    """Every manifest and blob that a tag leads to is there, and its bytes fit its digest; returns how many blobs were read."""
+def assert_complete(registry: Reachable, *, ghosts: bool = False) -> int:
+    """Every manifest and blob that a tag leads to is there, and its bytes fit its digest; returns how many blobs were read.
+
+    `ghosts`: see `tags_of`.
+    """
     with Client(_access(registry)) as client:
         blobs: set[TagKey] = set()
         for name in _list(client, "/v2/_catalog?n=100", "repositories"):
-            todo = _list(client, f"/v2/{name}/tags/list", "tags")
+            tags = _list(client, f"/v2/{name}/tags/list", "tags")
+            todo = [tag for tag in tags if not (ghosts and _is_ghost(client, name, tag))]
             seen: set[str] = set()
             while todo:
                 reference = todo.pop()

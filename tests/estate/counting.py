@@ -365,7 +365,8 @@ class _Handler(Handler):
         body = b"" if self.command == "HEAD" else answer.body
         length = len(answer.body) if answer.length is None else answer.length
         lines = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('Status',))[0]}"]
-        headers: _Headers = {"Docker-Distribution-Api-Version": "registry/2.0", **answer.headers}
+        now = email.utils.formatdate(time.time() + behaviour.clock, usegmt=True)
+        headers: _Headers = {"Date": now, "Docker-Distribution-Api-Version": "registry/2.0", **answer.headers}
         if answer.status not in (204, 304):
             if answer.media_type or answer.body:
                 headers.setdefault("Content-Type", answer.media_type or "application/json; charset=utf-8")
@@ -434,7 +435,7 @@ class _Handler(Handler):
         seconds = behaviour.retry_after_seconds
         if behaviour.retry_after == "none":
             return {}
-        moment = time.time() + seconds
+        moment = time.time() + behaviour.clock + seconds
         forms = {"seconds": str(seconds), "date": email.utils.formatdate(moment, usegmt=True), "unix": str(int(moment))}
         return {"Retry-After": forms[behaviour.retry_after]}
 
@@ -477,7 +478,9 @@ class _Handler(Handler):
         answer["access_token" if self.command == "POST" else "token"] = token
         document: dict[str, t.Any] = dict(answer)
         if behaviour.token_names_expiry:
-            document.update(expires_in=behaviour.token_ttl, issued_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+            document.update(
+                expires_in=behaviour.token_ttl, issued_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + behaviour.clock))
+            )
         return _Answer(200, json.dumps(document).encode())
 
     def _form_user(self, form: Query) -> str | None:

@@ -111,6 +111,15 @@ class Registry:
         text = self.log_path.read_text(encoding="utf-8", errors="replace")
         return [Request(method, path, int(status), int(size)) for method, path, status, size in _ACCESS_LINE.findall(text)]
 
+    def linked_blobs(self) -> set[tuple[str, str]]:
+        """Every (repository, digest of a blob) that it would serve, looked up on its disk."""
+        root = self.data / "docker" / "registry" / "v2" / "repositories"
+        found = set()
+        for link in root.glob("**/_layers/sha256/*/link"):
+            repository = link.parents[3].relative_to(root).as_posix()
+            found.add((repository, link.read_text(encoding="ascii")))
+        return found
+
     def stop(self) -> None:
         """End it; its data stays. Stopping twice is fine."""
         self._process.stop()
@@ -126,6 +135,11 @@ class Registry:
         self.stop()
         self.options = dataclasses.replace(self.options, **changes)
         self._process = self._start(self.port)
+
+    def change_users(self, users: t.Mapping[str, str]) -> None:
+        """Give it another htpasswd file, which holds from the next request on, without a restart."""
+        self.options = dataclasses.replace(self.options, users=dict(users))
+        _write_users(self.folder / "htpasswd", users)
 
     def wipe(self) -> None:
         """Forget all content; it runs on afterwards, on the same port."""
@@ -254,5 +268,8 @@ def _write_users(path: Path, users: t.Mapping[str, str]) -> None:
     for user, password in users.items():
         command = ["htpasswd", "-n", "-i", "-B", "-C", "4", user]
         lines.append(subprocess.run(command, input=password, text=True, check=True, capture_output=True).stdout.strip())
-    path.touch(mode=0o600)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # renamed, so that a registry that reads it at this moment finds a whole one
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    new.replace(path)

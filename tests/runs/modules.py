@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -56,27 +60,74 @@ def run_module(
     name: str, options: Options, *, check: bool = False, diff: bool = False, variables: t.Mapping[str, str] | None = None
 ) -> ModuleRun:
     """Run a module of the collection. `variables`: more of the environment."""
-    with tempfile.TemporaryDirectory(prefix="module-") as folder:
-        control = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": folder, "_ansible_verbosity": 3}
-        arguments, out, err = (Path(folder, name) for name in ("arguments.json", "out", "err"))
-        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**options, **control}}), encoding="utf-8")
-        status = _server.run(
-            {
-                "module": f"{PLUGINS}.modules.{name}",
-                "arguments": str(arguments),
-                "folder": folder,
-                "environment": environment(Path(folder), **(variables or {})),
-                "out": str(out),
-                "err": str(err),
-            }
-        )
-        written, complaints = out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
-    try:
-        result: Options = json.loads(written)
-    except ValueError:
-        raise AssertionError(f"{name} gave no result:\n{written}\n{complaints}") from None
-    assert bool(result.get("failed")) == (status != 0)
-    return ModuleRun(result, f"{written}\n{complaints}")
+    run = start_module(name, options, check=check, diff=diff, variables=variables).wait()
+    assert run is not None, f"{name} was killed"
+    return run
+
+
+def start_module(
+    name: str, options: Options, *, check: bool = False, diff: bool = False, variables: t.Mapping[str, str] | None = None
+) -> StartedModule:
+    """Begin a run of a module, as `run_module` does; who starts it waits for it."""
+    control = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_verbosity": 3}
+    return StartedModule(name, {**options, **control}, variables or {})
+
+
+class StartedModule:
+    """A module that runs. `pid` is its process."""
+
+    def __init__(self, name: str, arguments: Options, variables: t.Mapping[str, str]) -> None:
+        self._name = name
+        self._folder = tempfile.TemporaryDirectory(prefix="module-")
+        folder = Path(self._folder.name)
+        self._out, self._err, pid = (folder / one for one in ("out", "err", "pid"))
+        file = folder / "arguments.json"
+        file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_remote_tmp": str(folder)}}), encoding="utf-8")
+        order = {
+            "module": f"{PLUGINS}.modules.{name}",
+            "arguments": str(file),
+            "folder": str(folder),
+            "environment": environment(folder, **variables),
+            "out": str(self._out),
+            "err": str(self._err),
+            "pid": str(pid),
+        }
+        self._status: int | None = None
+        self._thread = threading.Thread(target=self._run, args=(order,), daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 60
+        while not pid.exists():
+            assert self._thread.is_alive(), "the modules cannot be run: what they import is broken, see above"
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        self.pid = int(pid.read_text(encoding="ascii"))
+
+    def _run(self, order: t.Mapping[str, t.Any]) -> None:
+        with _servers.borrowed() as server:
+            self._status = server.run(order)
+
+    def kill(self) -> None:
+        """End it as a power cut does; when this returns, it is no more."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+    def wait(self) -> ModuleRun | None:
+        """What it gave back, in the end; None when it was killed."""
+        self._thread.join()
+        assert self._status is not None, "the modules cannot be run: what they import is broken, see above"
+        try:
+            if self._status == -signal.SIGKILL:
+                return None
+            written, complaints = self._out.read_text(encoding="utf-8"), self._err.read_text(encoding="utf-8")
+        finally:
+            self._folder.cleanup()
+        try:
+            result: Options = json.loads(written)
+        except ValueError:
+            raise AssertionError(f"{self._name} gave no result:\n{written}\n{complaints}") from None
+        assert bool(result.get("failed")) == (self._status != 0)
+        return ModuleRun(result, f"{written}\n{complaints}")
 
 
 class _Server:
@@ -115,7 +166,26 @@ class _Server:
                 process.communicate(timeout=60)
 
 
-_server = _Server()
+class _Servers:
+    """As many as there are runs at once; each serves many, one after the other."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Server] = []
+
+    @contextlib.contextmanager
+    def borrowed(self) -> t.Iterator[_Server]:
+        """A server that nobody else uses."""
+        try:
+            server = self._idle.pop()
+        except IndexError:
+            server = _Server()
+        try:
+            yield server
+        finally:
+            self._idle.append(server)
+
+
+_servers = _Servers()
 
 
 def endpoint(where: Reachable | Path, **more: t.Any) -> Options:

@@ -6,8 +6,8 @@
 
 usage: targets.py TARGET CHECKOUT WORK
 
-CHECKOUT is only read, except by "format". Everything that is made goes below WORK, where setup.sh has put the virtual
-environment. Tools that would disturb each other each get a copy of the collection of their own.
+CHECKOUT is only read, except by "format", "bench" and "reliability". Everything that is made goes below WORK, where setup.sh has put
+the virtual environment. Tools that would disturb each other each get a copy of the collection of their own.
 """
 
 from __future__ import annotations
@@ -263,6 +263,12 @@ def bench(workplace: Workplace) -> int:
         return _foreground(workplace, "bench", roots["bench"], *command, PYTHONPATH=str(roots["bench"] / "tests"))
 
 
+def reliability(workplace: Workplace) -> int:
+    with workplace.copied("live") as roots:
+        page = workplace.checkout / "docs" / "reliability.md"
+        return pytest(workplace, roots, "live", "tests/live", "-m", "fault", "--reliability", str(page))
+
+
 def build(workplace: Workplace) -> int:
     with workplace.copied("build") as roots:
         command = ("ansible-galaxy", "collection", "build", "--force", "--output-path", str(workplace.work / "build"))
@@ -278,6 +284,7 @@ TARGETS: t.Mapping[str, t.Callable[[Workplace], int]] = {
     "format": format_files,
     "demo": demo,
     "bench": bench,
+    "reliability": reliability,
     "build": build,
 }
 

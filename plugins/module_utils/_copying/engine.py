@@ -409,7 +409,7 @@ class Engine:
             with self._lock:
                 subject_lock = self._subject_locks[f"{row.repository}@{subject.digest}"]
             with subject_lock:
-                existing = fallback_index(self._destination, row.repository, subject.digest)
+                existing = fallback_index(self._destination, row.repository, subject.digest, writing=True)
                 add_to_fallback(self._destination, row.repository, manifest, existing)
 
     def _repair(self, job: _Job, manifest: Manifest, named: set[str]) -> None:

@@ -356,7 +356,8 @@ class Ledger:
         That it cannot do something is believed for a day, since registries get updates; not at all by one who is `doubting`.
         """
         known, learned = self._features(host)
-        if doubting or time.time() - learned > BELIEVED:
+        # what was learnt in the future was learnt by a clock that was wrong
+        if doubting or not 0 <= time.time() - learned <= BELIEVED:
             return {name: value for name, value in known.items() if value is not False}
         return known
 
@@ -375,7 +376,7 @@ class Ledger:
         known, learned = self._features(host)
         now = time.time()
         features = {**self.features(host), **features}
-        repeated = _negatives(known) == _negatives(features) and now - learned <= BELIEVED
+        repeated = _negatives(known) == _negatives(features) and 0 <= now - learned <= BELIEVED
         with self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO hosts (host, features, learned) VALUES (?, ?, ?)",

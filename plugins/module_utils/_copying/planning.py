@@ -44,6 +44,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ManifestUnknown,
     MigrationError,
     RepositoryUnknown,
+    TagConflict,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     Descriptor,
@@ -546,13 +547,26 @@ def referrers_of(store: Store, repository: str, digest: str) -> list[Descriptor]
     return found
 
 
-def fallback_index(store: Store, repository: str, digest: str) -> Manifest | None:
-    """The index under a digest's fall-back tag; None where there is none, or something else has that name."""
+def fallback_index(store: Store, repository: str, digest: str, writing: bool = False) -> Manifest | None:
+    """The index under a digest's fall-back tag; None where there is none, or something else has that name.
+
+    `writing`: whoever is going to replace it gets TagConflict for something else (distribution-spec "Pushing Manifests with Subject":
+    a client skips the update and reports a failure).
+    """
+    tag = fallback_tag(digest)
     try:
-        manifest = store.manifest(repository, fallback_tag(digest))
+        manifest = store.manifest(repository, tag)
     except (ManifestUnknown, RepositoryUnknown):
         return None
-    return manifest if manifest.kind == "index" else None
+    if manifest.kind == "index":
+        return manifest
+    if writing:
+        raise TagConflict(
+            "is no index, and referrers can only be found through an index of that name.",
+            subject=f"{store.name}/{repository}:{tag}",
+            hint="Give that image another tag, or set referrers to false.",
+        )
+    return None
 
 
 def check_nesting(depth: int, subject: str) -> None:

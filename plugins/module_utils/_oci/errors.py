@@ -212,6 +212,9 @@ class InvalidAnswer(MigrationError):
     kind = "invalid_answer"
     usual_hint = "Check the address; if it is right, the registry or a proxy in front of it breaks the protocol: tell its operator."
 
+    def __init__(self, message: str, *, subject: str = "", hint: str = "Report it to the registry's operator.") -> None:
+        super().__init__(message, subject=subject, hint=hint)
+
 
 class StateError(MigrationError):
     """The state folder or the ledger in it cannot be used."""

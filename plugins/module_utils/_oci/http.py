@@ -272,7 +272,7 @@ class Transport:
             if response.status not in RETRIED:
                 return response
             attempt += 1
-            asked = retry_after(response.headers.get("Retry-After"))
+            asked = retry_after(response.headers.get("Retry-After"), date=response.headers.get("Date"))
             last = attempt >= tries * (PATIENCE_WITH_429 if response.status == 429 else 1)
             # "0" and moments in the past ask for nothing: without a wait of our own all attempts would be gone at once
             pause = asked or backoff(attempt)

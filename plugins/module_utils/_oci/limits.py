@@ -159,24 +159,34 @@ class HostLimits:
         self.rate.take(1)
 
 
-def retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Seconds to wait out of a Retry-After header: seconds, an HTTP date (RFC 9110 §10.2.3), or unix time as some products send."""
+def _moment(date: str) -> float | None:
+    """Unix time of an HTTP date; None for what is none."""
+    # an import of 30 ms, for something rare
+    import email.utils
+
+    try:
+        moment = email.utils.parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    # without a zone (-0000) the time is UTC all the same
+    return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp()
+
+
+def retry_after(value: str | None, now: float | None = None, date: str | None = None) -> float | None:
+    """Seconds to wait out of a Retry-After header: seconds, an HTTP date (RFC 9110 §10.2.3), or unix time as some products send.
+
+    `date`: the answer's own Date. A moment is one of the server's clock, which may be hours off ours.
+    """
     if not value:
         return None
     value = value.strip()
-    clock = time.time() if now is None else now
+    server = _moment(date) if date and now is None else None
+    clock = server if server is not None else (time.time() if now is None else now)
     try:
         number = float(value)
     except ValueError:
-        # an import of 30 ms for something rare
-        import email.utils
-
-        try:
-            moment = email.utils.parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        # without a zone (-0000) the time is UTC all the same
-        return max(0.0, moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp() - clock)
+        moment = _moment(value)
+        return None if moment is None else max(0.0, moment - clock)
     # no pause is 11 years long: such a number is a moment, in seconds or in milliseconds
     if number > 1e11:
         number /= 1000

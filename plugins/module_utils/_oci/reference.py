@@ -150,7 +150,8 @@ def check_tag(tag: str) -> str:
     """Return `tag` if it is a tag, else raise InvalidReference with the reason."""
     fault = _fault_of_tag(tag)
     if fault:
-        raise InvalidReference(f"is no tag: {fault[0]}.", subject=shown(tag), hint=fault[1])
+        hint = fault[1] or f"A tag has 1 to {TAG_LIMIT} letters, digits and . _ -"
+        raise InvalidReference(f"is no tag: {fault[0]}.", subject=shown(tag), hint=hint)
     return tag
 
 

@@ -29,6 +29,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     MigrationError,
     RegistryError,
     RegistryReadOnly,
+    ServerFailed,
     TooManyRequests,
     UnsupportedManifest,
 )
@@ -211,7 +212,12 @@ class RegistryStore(Store):
                 return None, None
             return Received("mounted"), None
         if features.self_mount is False:
-            return (Received("present"), None) if self.client.head_blob(repository, digest) is not None else (None, None)
+            try:
+                there = self.client.head_blob(repository, digest) is not None
+            except ServerFailed:
+                # a disk that was full leaves half of an entry behind, over which the registry stumbles until the blob is sent anew
+                there = False
+            return (Received("present"), None) if there else (None, None)
         try:
             upload = self.client.mount(repository, digest, repository)
         except (BlobUnknown, DigestMismatch, RegistryError, UnsupportedManifest):

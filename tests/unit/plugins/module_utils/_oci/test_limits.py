@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import threading
 
 import pytest
@@ -398,6 +399,19 @@ def test_retry_after_is_read_in_all_its_forms(value, seconds):
 @pytest.mark.parametrize("value", [None, "", "soon", "nan", "Fri, 99 Foo 2027", "12 parsecs", "\x00", "٣ seconds"])
 def test_retry_after_that_says_nothing(value):
     assert retry_after(value, NOW) is None
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+def test_retry_after_counts_from_the_servers_own_clock(clock, hours):
+    here = NOW + 1000 + 3600 * hours
+    date, later = (email.utils.formatdate(moment, usegmt=True) for moment in (here, here + 20))
+    assert retry_after(later, date=date) == 20
+    assert retry_after(str(int(here) + 20), date=date) == 20
+    assert retry_after("20", date=date) == 20
+
+
+def test_retry_after_beside_a_date_that_is_none(clock):
+    assert retry_after(str(int(NOW) + 1020), date="yesterday") == 20
 
 
 def test_retry_after_counts_from_now(clock):
