@@ -212,16 +212,22 @@ error:
     hint: Give the CA that signed it as ca_path, or put it into certs.d.
 """
 
+import tempfile
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import SPOOL_BYTES, check_names, fan_out
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
+    FURTHER_DESTINATIONS,
+    LIMITS,
     RULES,
     Connections,
     make_module,
+    plan_files_of,
     policy_of,
     rules_of,
-    state_dir_of,
+    state_dirs_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result, fan_out_result
 
 
 def main() -> None:
@@ -232,23 +238,36 @@ def main() -> None:
             "backup_tag": {"type": "str"},
             "on_error": {"type": "str", "choices": ["skip", "retry", "abort"], "default": "skip"},
             "retries": {"type": "int", "default": 2},
-            "bytes_per_second": {"type": "float", "default": 0.0},
+            **LIMITS,
+            **FURTHER_DESTINATIONS,
+            "spool_dir": {"type": "path"},
+            "spool_bytes": {"type": "int", "default": SPOOL_BYTES},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
     )
-    with Connections(module, module.params["bytes_per_second"]) as connections:
+    with Connections(module) as connections:
+        connections.limit()
         source, destination = connections.open("source"), connections.open("destination")
-        job = Job(
-            source,
-            destination,
-            rules_of(module.params),
-            policy_of(module.params),
-            state_dir_of(module.params, source, destination),
-            module.params["plan_file"] or "",
-        )
-        outcome = make_plan(job) if module.check_mode else carry_out(job)
-    result = copy_result(outcome, diff=module._diff)
+        further = connections.open_further()
+        check_names({"destination": destination, **further})
+        destinations = [destination, *further.values()]
+        rules, policy = rules_of(module.params), policy_of(module.params)
+        folders = state_dirs_of(module.params, source, destinations)
+        jobs = [
+            Job(source, to, rules, policy, folder, plan_file)
+            for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
+        ]
+        run = make_plan if module.check_mode else carry_out
+        if further:
+            spool_dir = module.params["spool_dir"] or (tempfile.gettempdir() if module.check_mode else folders[0])
+            done = fan_out(jobs, run, spool_dir, module.params["spool_bytes"])
+            outcome, result = done.outcome, fan_out_result(done, diff=module._diff)
+            for warning in done.warnings:
+                module.warn(warning)
+        else:
+            outcome = run(jobs[0])
+            result = copy_result(outcome, diff=module._diff)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
     if outcome.failed:

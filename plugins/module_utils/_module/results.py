@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
+from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import FanOut, Served
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Outcome
@@ -42,19 +43,57 @@ def copy_result(outcome: Outcome, diff: bool) -> Result:
         first = _first(outcome.failures)
         result["msg"] = f"{outcome.failed} of {sum(outcome.counts.values())} could not be copied.{first}{where}"
     if diff:
-        result["diff"] = {
-            "before_header": "destination",
-            "after_header": "destination after this run",
-            "before": "".join(f"{line}\n" for line in outcome.before),
-            "after": "".join(f"{line}\n" for line in outcome.after),
-        }
+        result["diff"] = _diff("destination", outcome)
     return result
+
+
+def fan_out_result(done: FanOut, diff: bool) -> Result:
+    """The result of a copy to several destinations, or of their plans: the sum, and each of them."""
+    result = {**copy_result(done.outcome, False), "read_again": done.read_again}
+    shown = max(1, MOST_FAILURES // len(done.served))
+    result["destinations"] = [_served_result(served, shown) for served in done.served]
+    if done.outcome.failed:
+        failed = [served.name for served in done.served if served.outcome.failed]
+        result["msg"] = f"{result['msg']} Destinations with failures: {', '.join(failed)}."
+    if all(served.error for served in done.served):
+        result["error"] = next(served.error.as_row() for served in done.served if served.error)
+    if diff:
+        result["diff"] = [_diff(served.name, served.outcome) for served in done.served]
+    return result
+
+
+def _served_result(served: Served, most_failures: int) -> Result:
+    outcome = served.outcome
+    return {
+        "name": served.name,
+        "changed": outcome.changed,
+        "counts": {state: outcome.counts[state] for state in STATES},
+        "failures": outcome.failures[:most_failures],
+        "repositories": outcome.repositories,
+        "bytes_copied": outcome.bytes,
+        "blobs": outcome.blobs,
+        "requests": outcome.requests.get("destination", 0),
+        "seconds": outcome.seconds,
+        "ledger": outcome.ledger,
+        "plan_file": outcome.plan_file,
+    }
+
+
+def _diff(name: str, outcome: Outcome) -> Result:
+    return {
+        "before_header": name,
+        "after_header": f"{name} after this run",
+        "before": "".join(f"{line}\n" for line in outcome.before),
+        "after": "".join(f"{line}\n" for line in outcome.after),
+    }
 
 
 def _first(failures: list[dict[str, str]]) -> str:
     if not failures:
         return ""
     subject = failures[0].get("subject") or f"{failures[0]['repository']}:{failures[0]['tag']}"
+    if "destination" in failures[0] and failures[0]["destination"] not in subject:
+        subject = f"{failures[0]['destination']}: {subject}"
     return f" The first: {subject}: {failures[0]['message']} {failures[0].get('hint', '')}".rstrip()
 
 

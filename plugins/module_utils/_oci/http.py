@@ -32,6 +32,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     SchemeMismatch,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
+from ansible_collections.registryops.migration.plugins.module_utils._oci.timetable import Figure, make_rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context
 
 try:
@@ -76,7 +77,7 @@ class HTTPOptions:
     read_timeout: float = 60.0
     attempts: int = 5
     concurrency: int = 16
-    requests_per_second: float = 0.0
+    requests_per_second: float | Figure = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -340,7 +341,7 @@ class Transport:
         found = self._limits.get(origin)
         if found is None:
             with self._lock:
-                rate = Rate(self.options.requests_per_second)
+                rate = make_rate(self.options.requests_per_second)
                 found = self._limits.setdefault(origin, HostLimits(Gate(self.options.concurrency), rate))
         return found
 
