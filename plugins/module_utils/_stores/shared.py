@@ -16,11 +16,12 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ManifestUnknown, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import BUFFERED
-from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, NoRoom, Spool
+from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, Meta, NoRoom, Spool
 
 #: names, descriptors and the like that are kept for those who have not asked yet
 MOST_ANSWERS = 100_000
@@ -89,6 +90,12 @@ class _Questions:
             if waiting is not None:
                 waiting.notify_all()
 
+    def peek(self, key: Key) -> t.Any:
+        """The answer, if somebody has it; nobody counts as having asked."""
+        with self._lock:
+            question = self._asked.get(key)
+            return question.answer if question else None
+
     def finished(self, asker: int) -> None:
         """One of them asks nothing any more."""
         with self._lock:
@@ -154,7 +161,8 @@ class SharedSource:
         if 0 <= descriptor.size <= BUFFERED:
             data, _unused = self.spool.whole(number, _blob_key(descriptor), repository, lambda: (self._read(repository, descriptor), ()))
             return _InMemory(data, descriptor, self.subject(repository, descriptor.digest))
-        if self.spool.is_alone(number):
+        if self.spool.is_alone(number) and not self.spool.holds(_blob_key(descriptor)):
+            # nobody else is going to want it
             return _Direct(self.source.open_blob(repository, descriptor))
         return _Spooled(self, repository, descriptor)
 
@@ -166,14 +174,33 @@ class SharedSource:
             source.close()
 
     def manifest(self, number: int, repository: str, reference: str) -> Manifest:
-        """A manifest, from the spool if one of the runs has read it."""
+        """A manifest, from the spool if one of the runs has read it, be it by its tag or by its digest."""
+        if is_digest(reference):
+            return self._manifest_by_digest(number, repository, reference)
+        resolved: Descriptor | None = self.questions.peek(("resolve", repository, reference))
+        digest = resolved.digest if resolved else self._digest_of(number, repository, reference)
+        try:
+            return self._manifest_by_digest(number, repository, digest)
+        except ManifestUnknown:
+            # the tag has moved since, and what it was is gone
+            return self.source.manifest(repository, reference)
 
-        def read() -> tuple[bytes, tuple[str, ...]]:
-            manifest = self.source.manifest(repository, reference)
-            return manifest.data, (manifest.media_type, manifest.digest)
+    def _manifest_by_digest(self, number: int, repository: str, digest: str) -> Manifest:
+        def read() -> tuple[bytes, Meta]:
+            return _as_content(self.source.manifest(repository, digest))
 
-        data, (media_type, digest) = self.spool.whole(number, ("manifest", repository, reference), repository, read, once=True)
-        return parse_manifest(data, media_type, digest, where=self.subject(repository, reference))
+        data, (media_type, digest) = self.spool.whole(number, ("manifest", repository, digest), repository, read, lingers=True)
+        return parse_manifest(data, media_type, digest, where=self.subject(repository, digest))
+
+    def _digest_of(self, number: int, repository: str, tag: str) -> str:
+        """The digest of a tag that nobody has resolved so far: its manifest is read, and put into the spool."""
+
+        def read() -> str:
+            manifest = self.source.manifest(repository, tag)
+            self.spool.put(("manifest", repository, manifest.digest), repository, *_as_content(manifest))
+            return manifest.digest
+
+        return self.questions.ask(number, ("tag", repository, tag), read)
 
     def subject(self, repository: str, reference: str) -> str:
         """How messages call something at the source."""
@@ -192,6 +219,10 @@ class SharedSource:
 def _blob_key(descriptor: Descriptor) -> Key:
     # the size is part of it, so that a manifest with a wrong one harms itself alone
     return descriptor.digest, descriptor.size
+
+
+def _as_content(manifest: Manifest) -> tuple[bytes, Meta]:
+    return manifest.data, (manifest.media_type, manifest.digest)
 
 
 class _InMemory:
@@ -414,7 +445,7 @@ class View(Wrapped):
         self._ask = functools.partial(shared.questions.ask, number)
 
     def check(self, writing: bool, new: bool = False) -> None:
-        self._ask(("check", writing, new), lambda: self._inner.check(writing, new))
+        """Whoever shares it has done so."""
 
     def expect(self, repositories: t.Sequence[str]) -> None:
         self._shared.expect(repositories)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import collections
 import copy
-import dataclasses
 import heapq
 import os
 import tempfile
@@ -30,7 +29,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
 #: bytes; the unit in which room on disk is given out
 BLOCK = 256 << 10
 #: bytes of small contents that are held in memory, all together
-MEMORY = 16 << 20
+MEMORY = 8 << 20
 #: contents that are held, and digests that are remembered without their contents: what bounds the memory for keeping track
 MOST_CONTENTS = 20_000
 #: seconds that the end waits for those who still bring something that nobody wants any more
@@ -142,29 +141,39 @@ def _runs(blocks: t.Sequence[int], start: int, length: int) -> t.Iterator[tuple[
         start, length = start + size, length - size
 
 
-@dataclasses.dataclass(eq=False)
 class Content:
-    """Something that is held, or on its way. `origin`: the repository that it is read from; `had_by`: the readers that have it."""
+    """Something that is held, or on its way.
 
-    key: Key
-    origin: str
-    had_by: int
-    #: bytes; -1 while it is not known
-    size: int = -1
-    #: bytes that are here
-    length: int = 0
-    #: who reads it, or brings it, right now: it stays as long
-    users: int = 0
-    data: bytes | None = None
-    meta: Meta = ()
-    blocks: list[int] = dataclasses.field(default_factory=list)
-    opened: bool = False
-    complete: bool = False
-    #: it is not given to anybody else any more
-    gone: bool = False
-    error: BaseException | None = None
-    #: None as soon as nothing of it changes any more
-    changed: threading.Condition | None = None
+    `origin`: the repository that it is read from; `had_by`: the readers that have it; `lingers`: they may want it again, so it stays
+    while there is room. There may be thousands of them, so each is small.
+    """
+
+    __slots__ = (
+        *("blocks", "changed", "complete", "data", "error", "gone", "had_by", "key", "length", "lingers", "meta", "opened", "origin"),
+        *("size", "users"),
+    )
+
+    def __init__(self, key: Key, origin: str, had_by: int, lingers: bool, lock: threading.Lock) -> None:
+        self.key = key
+        self.origin = origin
+        self.had_by = had_by
+        self.lingers = lingers
+        #: bytes; -1 while it is not known
+        self.size = -1
+        #: bytes that are here
+        self.length = 0
+        #: who reads it, or brings it, right now: it stays as long
+        self.users = 0
+        self.data: bytes | None = None
+        self.meta: Meta = ()
+        self.blocks: list[int] = []
+        self.opened = False
+        self.complete = False
+        #: it is not given to anybody else any more
+        self.gone = False
+        self.error: BaseException | None = None
+        #: None as soon as nothing of it changes any more
+        self.changed: threading.Condition | None = threading.Condition(lock)
 
 
 class Spool:
@@ -223,18 +232,20 @@ class Spool:
         return had_by | self._finished == self._everybody
 
     # -- what is read as a whole
-    def whole(self, reader: int, key: Key, origin: str, read: t.Callable[[], tuple[bytes, Meta]], once: bool = False) -> tuple[bytes, Meta]:
+    def whole(
+        self, reader: int, key: Key, origin: str, read: t.Callable[[], tuple[bytes, Meta]], lingers: bool = False
+    ) -> tuple[bytes, Meta]:
         """What `read` brings; whoever comes first calls it, in its own thread, and the others get the same.
 
-        `once`: whoever has got it has no further use for it. If reading fails, those who wait fail as well, unless they would have
-        read from elsewhere (`origin`): they try for themselves.
+        `lingers`: whoever has got it has it, though it may ask again. If reading fails, those who wait fail as well, unless they would
+        have read from elsewhere (`origin`): they try for themselves.
         """
         while True:
             with self._lock:
                 content = self._contents.get(key)
                 mine = content is None
                 if content is None:
-                    content = self._start(key, origin)
+                    content = self._start(key, origin, lingers)
                 content.users += 1
             try:
                 if mine:
@@ -243,7 +254,7 @@ class Spool:
                     while not content.complete and content.error is None and content.changed:
                         content.changed.wait()
                     if content.error is None:
-                        content.had_by |= once << reader
+                        content.had_by |= lingers << reader
                 if content.error is None:
                     return self._data(content), content.meta
                 if content.origin == origin or not isinstance(content.error, MigrationError):
@@ -253,6 +264,21 @@ class Spool:
                 continue
             finally:
                 self.release(content)
+
+    def put(self, key: Key, origin: str, data: bytes, meta: Meta) -> None:
+        """Take over something that lingers and has been read already, if it is not here."""
+        with self._lock:
+            content = None if key in self._contents else self._start(key, origin, True)
+            if content is not None:
+                content.users += 1
+        if content is not None:
+            self._bring_whole(content, lambda: (data, meta))
+            self.release(content)
+
+    def holds(self, key: Key) -> bool:
+        """Whether it is here, or on its way."""
+        with self._lock:
+            return key in self._contents
 
     def _bring_whole(self, content: Content, read: t.Callable[[], tuple[bytes, Meta]]) -> None:
         try:
@@ -292,8 +318,9 @@ class Spool:
                 if content is None:
                     # all of it is being read
                     return
-                blocks = self._make_room(_blocks_for(content.length))
+                blocks = None if self._is_all(content.had_by) else self._make_room(_blocks_for(content.length))
                 if blocks is None:
+                    # nobody needs it any more, or it has to go
                     self._evict(content)
                     continue
                 content.users += 1
@@ -325,7 +352,7 @@ class Spool:
                 blocks = self._make_room(_blocks_for(max(0, size)))
                 if blocks is None:
                     return None
-                content = self._start(key, origin)
+                content = self._start(key, origin, False)
                 content.blocks = blocks
                 # for the thread
                 content.users += 1
@@ -418,9 +445,9 @@ class Spool:
             self._tell(content)
 
     # -- keeping track; the lock is held in all of these but _end and _give_up_disk
-    def _start(self, key: Key, origin: str) -> Content:
+    def _start(self, key: Key, origin: str, lingers: bool) -> Content:
         self.count_read(key)
-        content = Content(key, origin, self._had.pop(key, 0), changed=threading.Condition(self._lock))
+        content = Content(key, origin, self._had.pop(key, 0), lingers, self._lock)
         self._contents[key] = content
         while len(self._contents) > MOST_CONTENTS:
             oldest = next((one for shelf in (self._large, self._small) for one in shelf.values() if not one.users), None)
@@ -457,12 +484,15 @@ class Spool:
             content.changed.notify_all()
 
     def _drop_if_done(self, content: Content) -> None:
-        if content.complete and not content.users and self._is_all(content.had_by):
+        if content.complete and not content.users and not content.lingers and self._is_all(content.had_by):
             self._read.pop(content.key, None)
             self._forget(content)
 
     def _evict(self, content: Content) -> None:
-        if not content.gone:
+        if self._is_all(content.had_by):
+            # whoever reads it again has read it before
+            self._read.pop(content.key, None)
+        elif not content.gone:
             self._had[content.key] = content.had_by
             _limit(self._had)
         self._forget(content)
