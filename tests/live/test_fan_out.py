@@ -244,6 +244,7 @@ def test_one_that_cannot_be_reached(source: CountingRegistry, make: t.Callable[.
         assert (failure["destination"], failure["kind"]) == (dead, "connection_failed")
         assert result["counts"]["failed"] == 1
         assert dead in result["msg"]
+        assert Path(result["ledger"]).is_file()
         assert "error" not in result
         assert {name: one["counts"]["failed"] for name, one in by_name(result).items() if one["failures"]} == {dead: 1}
 

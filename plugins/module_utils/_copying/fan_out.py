@@ -17,7 +17,8 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job, Outcome
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import LEDGER_FILE
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import MOST_FAILURES, Job, Outcome, carry_out
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.shared import SharedSource
@@ -106,6 +107,8 @@ class _Run:
             outcome = self.served.outcome
             outcome.counts["failed"] += 1
             outcome.add_failure("", "", error)
+            path = os.path.join(os.path.abspath(os.path.expanduser(self._job.state_dir)), LEDGER_FILE)
+            outcome.ledger = path if self._run is carry_out and os.path.exists(path) else ""
             outcome.requests = {"source": self._job.source.requests, "destination": self._job.destination.requests}
             outcome.seconds = round(time.monotonic() - started, 3)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits

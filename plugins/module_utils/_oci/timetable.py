@@ -102,6 +102,8 @@ class TimedRate(Rate):
             return
         with self._lock:
             self._advance()
+            if self._current <= 0:
+                return
             place = max(self._passed, self._promised)
             self._promised = place + units
             pause = self._pause(place)
