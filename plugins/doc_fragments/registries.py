@@ -6,6 +6,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
+    #: made below, out of the first one
+    FURTHER: str
+
     # one text for both connections: YAML's anchor carries it from the source to the destination
     DOCUMENTATION = r"""
 options:
