@@ -187,6 +187,18 @@ def test_signatures_go_everywhere(counting_registry: MakeCountingRegistry, make:
         assert_complete(one)
 
 
+@pytest.mark.parametrize("room", [1 << 30, 3 << 20, 0])
+def test_one_place_at_each_registry(source: CountingRegistry, make: t.Callable[..., CountingRegistry], tmp_path: Path, room: int) -> None:
+    """Whoever waits for bytes holds a place at its destination: that must never keep the bytes from coming."""
+    narrow = {"concurrency": 1}
+    destinations = [make(), make(), make(latency=0.002)]
+    options = options_of(source, [endpoint(one, **narrow) for one in destinations], tmp_path, workers=6, spool_bytes=room)
+    result = run_module(COPY, {**options, "source": endpoint(source, **narrow)}).result
+    assert not result.get("failed")
+    for one in destinations:
+        assert one.snapshot() == source.snapshot()
+
+
 def test_blobs_of_unknown_size(counting_registry: MakeCountingRegistry, make: t.Callable[..., CountingRegistry], tmp_path: Path) -> None:
     source = counting_registry(Behaviour(referrers=False))
     held = images.ImageSet()

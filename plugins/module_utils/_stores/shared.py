@@ -24,7 +24,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.regi
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, Meta, NoRoom, Spool
 
 #: names, descriptors and the like that are kept for those who have not asked yet
-MOST_ANSWERS = 100_000
+MOST_ANSWERS = 50_000
 
 _Answer = t.TypeVar("_Answer")
 
