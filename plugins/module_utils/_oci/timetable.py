@@ -166,6 +166,9 @@ def _minute(text: str, option: str) -> int:
 def _zone(name: str, option: str) -> datetime.tzinfo | None:
     if not name:
         return None
+    if name == "UTC":
+        # known everywhere, also where there is no database of zones
+        return datetime.timezone.utc
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
