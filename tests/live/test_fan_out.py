@@ -306,7 +306,7 @@ def test_an_upload_that_breaks_off_is_made_up_for_from_the_spool(
 
 def test_a_destination_that_dies_in_the_middle(source: CountingRegistry, make: t.Callable[..., CountingRegistry], tmp_path: Path) -> None:
     good, dies = make(), make(latency=0.02)
-    with running(options_of(source, [dies, good], tmp_path, workers=2), tmp_path) as process:
+    with running(options_of(source, [endpoint(dies, attempts=1), good], tmp_path, workers=6), tmp_path) as process:
         wait_for(lambda: dies.count("PUT", "upload") >= 3, process)
         dies.stop()
         result = json.loads(process.communicate(timeout=PATIENCE)[0])
