@@ -6,6 +6,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
+    #: made below, out of the first one
+    FURTHER: str
+
     # one text for both connections: YAML's anchor carries it from the source to the destination
     DOCUMENTATION = r"""
 options:
@@ -321,3 +324,24 @@ attributes:
     support: full
     membership: [registryops.migration.registry]
 """
+
+
+def _further(connections: str) -> str:
+    """What each of several further destinations takes: the same as the other two connections, whose text is `connections`."""
+    _before, _anchor, rest = connections.partition("    suboptions: &endpoint\n")
+    suboptions, _rest, _after = rest.partition("  destination:\n")
+    return f"""
+options:
+  further_destinations:
+    description:
+      - More registries (or folders) that the same images go to, in the same run. What is read from the source is read once.
+      - Each of them has its own plan and ledger. What goes wrong at one of them does not keep the others from going on.
+      - This option belongs to the task, or to C(module_defaults) of this module; the other modules of the action group do not know it.
+    type: list
+    elements: dict
+    suboptions:
+{suboptions}"""
+
+
+# a YAML document of its own, which an anchor in another one does not reach
+ModuleDocFragment.FURTHER = _further(ModuleDocFragment.DOCUMENTATION)

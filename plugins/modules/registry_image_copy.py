@@ -21,6 +21,7 @@ description:
   - In check mode nothing is written to the destination; the result is the plan.
 extends_documentation_fragment:
   - registryops.migration.registries
+  - registryops.migration.registries.further
   - registryops.migration.registries.rules
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff
@@ -55,7 +56,9 @@ options:
     type: int
     default: 2
   bytes_per_second:
-    description: Bytes a second that are copied at the most, over the whole run; V(0) is no limit.
+    description:
+      - Bytes a second that are copied at the most, over the whole run; V(0) is no limit.
+      - With O(further_destinations), what all of them get together, and also what is read from the source.
     type: float
     default: 0
   trust_ledger:
@@ -73,10 +76,57 @@ options:
     type: list
     elements: path
     default: []
+  limits_by_time:
+    description:
+      - Other limits at certain times of day, also for a run that is under way. The first entry that holds now counts, as far as it sets a
+        limit; otherwise O(bytes_per_second), O(source.requests_per_second) and O(destination.requests_per_second) hold.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: The time of day at which it begins, such as V(08:00).
+        type: str
+        required: true
+      to:
+        description: The time of day at which it ends, V(24:00) for midnight. Where that is not later than O(limits_by_time[].from), it is
+          on the next day.
+        type: str
+        required: true
+      days:
+        description: The days on which it begins, by default all of them.
+        type: list
+        elements: str
+        choices: [mon, tue, wed, thu, fri, sat, sun]
+      timezone:
+        description: The name of a time zone, such as V(Europe/Zurich). By default the time of the host where the task runs.
+        type: str
+      bytes_per_second:
+        description: Instead of O(bytes_per_second); V(0) is no limit.
+        type: float
+      source_requests_per_second:
+        description: Instead of O(source.requests_per_second); V(0) is no limit.
+        type: float
+      destination_requests_per_second:
+        description: Instead of O(destination.requests_per_second), for each destination; V(0) is no limit.
+        type: float
+  spool_dir:
+    description:
+      - With O(further_destinations), the folder for what one destination has got and another one still needs. It holds a single file
+        without a name, so nothing is left in it, whatever happens.
+      - By default O(state_dir), or in check mode the system's folder for temporary files.
+    type: path
+  spool_bytes:
+    description:
+      - Bytes in O(spool_dir) at the most. What has no room is read from the source again for those who need it, see RV(read_again).
+    type: int
+    default: 10737418240
   plan_file:
     description:
       - In check mode, the plan is written to this file.
       - Otherwise this plan is carried out as it is, and O(rules) are not looked at. A tag that has moved since, on either side, fails.
+      - With O(further_destinations), the plan of each further one has its name in front of the file's suffix, such as
+        C(plan.new.example.com_5000.jsonl).
     type: path
 seealso:
   - module: registryops.migration.registry_image_verify
@@ -127,6 +177,24 @@ EXAMPLES = r"""
       url: new.example.com:5000
     plan_file: /var/lib/migration/plan.jsonl
 
+- name: Copy to two registries, reading the source once; slowly in working hours
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      url: east.example.com
+      username: mover
+      password: "{{ east_password }}"
+    further_destinations:
+      - url: west.example.com
+        username: mover
+        password: "{{ west_password }}"
+    limits_by_time:
+      - from: "08:00"
+        to: "18:00"
+        days: [mon, tue, wed, thu, fri]
+        bytes_per_second: 5000000
+
 - name: Take images to a folder that crosses an air gap
   registryops.migration.registry_image_copy:
     source:
@@ -141,7 +209,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 counts:
-  description: Tags by what became of them. In check mode RV(counts.copied) counts what would be copied.
+  description: Tags by what became of them, the sum of all destinations. In check mode RV(counts.copied) counts what would be copied.
   returned: when the run came to an end
   type: dict
   contains:
@@ -162,7 +230,7 @@ counts:
       type: int
       sample: 0
     failed:
-      description: Tags, or whole repositories, that could not be copied.
+      description: Tags, whole repositories, or further destinations as a whole, that could not be copied.
       type: int
       sample: 0
     not_attempted:
@@ -170,7 +238,9 @@ counts:
       type: int
       sample: 0
 failures:
-  description: What failed, with the reason and the way out, at most 100 entries. The ledger has all of them.
+  description:
+    - What failed, with the reason and the way out, at most 100 entries. The ledger has all of them.
+    - With O(further_destinations) each names its C(destination).
   returned: when the run came to an end
   type: list
   elements: dict
@@ -187,7 +257,7 @@ repositories:
   type: int
   sample: 12
 bytes_copied:
-  description: Bytes of blobs that moved; in check mode, of the missing ones, each counted once.
+  description: Bytes of blobs that were sent to destinations; in check mode, of the missing ones, each counted once for each destination.
   returned: when the run came to an end
   type: int
   sample: 18273645
@@ -200,7 +270,7 @@ blobs:
   type: dict
   sample: {uploaded: 52, mounted: 8, present: 0}
 requests:
-  description: Requests that the run took on each side.
+  description: Requests that the run took on each side, with several destinations to all of them.
   returned: when the run came to an end
   type: dict
   sample: {source: 95, destination: 155}
@@ -210,12 +280,69 @@ seconds:
   type: float
   sample: 12.3
 ledger:
-  description: The path of the ledger on the host where the task ran; empty in check mode.
+  description: The path of the (first) destination's ledger on the host where the task ran; empty in check mode.
   returned: when the run came to an end
   type: str
   sample: /home/mover/.local/state/registryops.migration/old.example.com-to-new.example.com/ledger.sqlite3
+destinations:
+  description: What became of each destination, O(destination) first.
+  returned: with O(further_destinations), when the run came to an end
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The destination.
+      type: str
+      sample: west.example.com
+    changed:
+      description: Whether anything was written to it.
+      type: bool
+      sample: true
+    counts:
+      description: As RV(counts).
+      type: dict
+      sample: {copied: 118, unchanged: 2, kept: 0, conflict: 0, failed: 0, not_attempted: 0}
+    failures:
+      description: Its part of RV(failures). One without repository and tag is the reason why it could not be served at all.
+      type: list
+      elements: dict
+      sample: []
+    repositories:
+      description: As RV(repositories).
+      type: int
+      sample: 12
+    bytes_copied:
+      description: As RV(bytes_copied).
+      type: int
+      sample: 18273645
+    blobs:
+      description: As RV(blobs).
+      type: dict
+      sample: {uploaded: 52, mounted: 8, present: 0}
+    requests:
+      description: Requests to this destination.
+      type: int
+      sample: 155
+    seconds:
+      description: How long it took.
+      type: float
+      sample: 12.3
+    ledger:
+      description: The path of its ledger.
+      type: str
+      sample: /home/mover/.local/state/registryops.migration/old.example.com-to-west.example.com/ledger.sqlite3
+    plan_file:
+      description: The path of its plan, where one was asked for.
+      type: str
+      sample: ""
+read_again:
+  description:
+    - How many manifests and blobs were read from the source more than once, because O(spool_bytes) did not suffice or because they failed.
+  returned: with O(further_destinations), when the run came to an end
+  type: int
+  sample: 0
 plan_file:
-  description: The path of the plan, where one was asked for.
+  description: The path of the (first) plan, where one was asked for.
   returned: when the run came to an end
   type: str
   sample: /var/lib/migration/plan.jsonl
@@ -230,16 +357,23 @@ error:
     hint: Give the CA that signed it as ca_path, or put it into certs.d.
 """
 
+import tempfile
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import SPOOL_BYTES, check_names, fan_out
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
+    FURTHER_DESTINATIONS,
+    LIMITS,
     RULES,
     Connections,
     make_module,
+    neighbours_of,
+    plan_files_of,
     policy_of,
     rules_of,
-    state_dir_of,
+    state_dirs_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result, fan_out_result
 
 
 def main() -> None:
@@ -250,28 +384,40 @@ def main() -> None:
             "backup_tag": {"type": "str"},
             "on_error": {"type": "str", "choices": ["skip", "retry", "abort"], "default": "skip"},
             "retries": {"type": "int", "default": 2},
-            "bytes_per_second": {"type": "float", "default": 0.0},
             "trust_ledger": {"type": "bool", "default": False},
             "neighbour_state_dirs": {"type": "list", "elements": "path", "default": []},
+            **LIMITS,
+            **FURTHER_DESTINATIONS,
+            "spool_dir": {"type": "path"},
+            "spool_bytes": {"type": "int", "default": SPOOL_BYTES},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
     )
-    with Connections(module, module.params["bytes_per_second"]) as connections:
+    with Connections(module) as connections:
+        connections.limit()
         source, destination = connections.open("source"), connections.open("destination")
-        job = Job(
-            source,
-            destination,
-            rules_of(module.params),
-            policy_of(module.params),
-            state_dir_of(module.params, source, destination),
-            module.params["plan_file"] or "",
-            module.params["neighbour_state_dirs"],
-        )
-        outcome = make_plan(job) if module.check_mode else carry_out(job)
-    result = copy_result(outcome, diff=module._diff)
-    for warning in outcome.warnings:
-        module.warn(warning)
+        further = connections.open_further()
+        check_names({"destination": destination, **further})
+        destinations = [destination, *further.values()]
+        rules, policy = rules_of(module.params), policy_of(module.params)
+        folders = state_dirs_of(module.params, source, destinations)
+        jobs = [
+            Job(source, to, rules, policy, folder, plan_file, neighbours_of(module.params, folders, folder))
+            for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
+        ]
+        run = make_plan if module.check_mode else carry_out
+        if further:
+            spool_dir = module.params["spool_dir"] or (tempfile.gettempdir() if module.check_mode else folders[0])
+            done = fan_out(jobs, run, spool_dir, module.params["spool_bytes"])
+            outcome, result = done.outcome, fan_out_result(done, diff=module._diff)
+            warnings = done.warnings
+        else:
+            outcome = run(jobs[0])
+            result = copy_result(outcome, diff=module._diff)
+            warnings = outcome.warnings
+        for warning in warnings:
+            module.warn(warning)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
     if outcome.failed:

@@ -223,6 +223,28 @@ def test_a_bad_tag_fails_the_run_and_is_in_the_report(
     assert "Failed: platform/edge/proxy/sidecar:2026.11: " in played.output
 
 
+def test_several_destinations(control: MakeControl, registries: RegistryFactory, destination: Registry, held: images.ImageSet) -> None:
+    here = control()
+    second = registries.start("second", tls=True, users=DESTINATION_USER)
+    variables: dict[str, t.Any] = {
+        "registry_further_destinations": [_connection(second)],
+        "copy_images_limits_by_time": [{"from": "00:00", "to": "24:00", "bytes_per_second": 100_000_000}],
+    }
+    planned = here.play("plan", **variables)
+    assert f"--- before: {destination.host}" in planned.output
+    assert f"--- before: {second.host}" in planned.output
+    assert compare.repositories_of(second) == []
+    here.play("migrate", "-vvv", **variables)
+    assert compare.tags_of(destination) == compare.tags_of(second) == held.tags()
+    assert here.report()["verified"]
+    assert here.play("migrate", **variables).changed == 0
+
+    second.stop()
+    failed = here.play("migrate", expect=2, **variables)
+    assert f"Destinations with failures: {second.host}." in failed.output
+    assert here.report()["counts"] == {"unchanged": len(held.tags())}
+
+
 def test_a_run_that_cannot_begin_is_not_reported_as_the_one_before(control: MakeControl, held: images.ImageSet) -> None:
     here = control()
     here.play("migrate", "--tags", "copy")

@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import hashlib
 import os
 import re
 import types
@@ -20,12 +23,18 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HTTPOptions
-from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform, parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import (
     canonical_registry,
     check_registry_host,
     shown_without_credentials,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.timetable import (
+    DAYS,
+    Figure,
+    Timetable,
+    make_rate,
+    parse_window,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import CERTS_D, TLSOptions
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, profile_for
@@ -71,6 +80,29 @@ _ENDPOINT_OPTION: Options = {
     "options": ENDPOINT,
     "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"])],
     "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
+}
+
+#: only for the module that has one source to copy from
+FURTHER_DESTINATIONS: Options = {"further_destinations": {**_ENDPOINT_OPTION, "type": "list", "elements": "dict"}}
+
+_REQUESTS = {"source": "source_requests_per_second", "destination": "destination_requests_per_second"}
+_LIMITS = ("bytes_per_second", *_REQUESTS.values())
+
+#: how fast a run may be
+LIMITS: Options = {
+    "bytes_per_second": {"type": "float", "default": 0.0},
+    "limits_by_time": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "from": {"type": "str", "required": True},
+            "to": {"type": "str", "required": True},
+            "days": {"type": "list", "elements": "str", "choices": list(DAYS)},
+            "timezone": {"type": "str"},
+            **{name: {"type": "float"} for name in _LIMITS},
+        },
+    },
 }
 
 REPOSITORIES: Options = {
@@ -147,13 +179,26 @@ class Connections:
     find the disk full.
     """
 
-    def __init__(self, module: AnsibleModule, bytes_per_second: float = 0.0) -> None:
+    def __init__(self, module: AnsibleModule) -> None:
         self._module = module
-        self._bandwidth = Rate(bytes_per_second)
+        self._timetable = Timetable([])
         self._opened: list[Store] = []
-        for side in SIDES:
+        self._further: list[Options] = module.params.get("further_destinations") or []
+        # one for each direction, over all stores of that side: what several destinations get has come from the source once
+        self._bandwidth = {side: make_rate(0.0) for side in SIDES}
+        for endpoint in [*(module.params[side] or {} for side in SIDES), *self._further]:
             for option in ("url", "proxy"):
-                self._hide_password((module.params[side] or {}).get(option) or "")
+                self._hide_password(endpoint.get(option) or "")
+
+    def limit(self) -> None:
+        """Have the options LIMITS hold for what is opened from now on."""
+        params = self._module.params
+        given = enumerate(without_none(params["limits_by_time"]))
+        self._timetable = Timetable([parse_window(window, _LIMITS, f"limits_by_time[{number}]") for number, window in given])
+        self._bandwidth = {side: make_rate(self._figure("bytes_per_second", params["bytes_per_second"])) for side in SIDES}
+
+    def _figure(self, name: str, otherwise: float) -> float | Figure:
+        return self._timetable.figure(name, otherwise) if self._timetable.sets(name) else otherwise
 
     def _hide_password(self, address: str) -> None:
         """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
@@ -166,29 +211,38 @@ class Connections:
         options = self._module.params[side]
         if options is None:
             raise InvalidOption("is missing.", subject=side, hint="Say where it is: a dict with url, or with type and path.")
+        return self._open_as(side, options, side)
+
+    def open_further(self) -> dict[str, Store]:
+        """The stores of the option `further_destinations`, each under the name by which errors call it."""
+        named = {f"further_destinations[{number}]": options for number, options in enumerate(self._further)}
+        return {name: self._open_as(name, options, "destination") for name, options in named.items()}
+
+    def _open_as(self, name: str, options: Options, side: str) -> Store:
         try:
-            store = self._open(options, side)
+            store = self._open(name, options, side)
         except (InvalidOption, InvalidReference) as error:
-            error.subject = f"{side}.{error.subject}" if error.subject else side
+            error.subject = f"{name}.{error.subject}" if error.subject else name
             raise
         self._opened.append(store)
         return store
 
-    def _open(self, options: Options, side: str) -> Store:
+    def _open(self, name: str, options: Options, side: str) -> Store:
         if options["type"] == "oci_layout":
             profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
-            return OCILayoutStore(options["path"], profile, self._bandwidth)
+            return OCILayoutStore(options["path"], profile, self._bandwidth[side])
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
         credential_for, headers = self._credentials(options, host)
+        http = http_options(options, name)
         client = RegistryClient(
             canonical_registry(host),
             plain_http=plain_http,
-            options=http_options(options, side),
+            options=dataclasses.replace(http, requests_per_second=self._figure(_REQUESTS[side], options["requests_per_second"])),
             credential_for=credential_for,
             headers=headers,
-            bandwidth=self._bandwidth,
+            bandwidth=self._bandwidth[side],
             on_secret=self._module.no_log_values.add,
         )
         return RegistryStore(client, profile_for(host, options["provider"]), options["chunk_size"])
@@ -318,6 +372,42 @@ def _platforms(texts: list[str]) -> tuple[Platform, ...]:
     except InvalidOption as error:
         error.subject = f"platforms: {error.subject}"
         raise
+
+
+def folder_names(names: t.Sequence[str]) -> list[str]:
+    """A name for the folder of each destination: its own, as far as a folder can have it; the same in each run."""
+    plain = [re.sub(r"[^a-zA-Z0-9.]+", "_", name).strip("_.")[:150] or "destination" for name in names]
+    often = collections.Counter(plain)
+    return [
+        f"{folder}-{hashlib.sha256(name.encode()).hexdigest()[:8]}" if often[folder] > 1 else folder for folder, name in zip(plain, names)
+    ]
+
+
+def neighbours_of(params: Options, folders: t.Sequence[str], folder: str) -> list[str]:
+    """The state folders of other workers that belong to one destination, whose own is `folder`, among this worker's `folders`."""
+    within = os.path.relpath(folder, folders[0])
+    return [os.path.normpath(os.path.join(one, within)) for one in params["neighbour_state_dirs"]]
+
+
+def state_dirs_of(params: Options, source: Store, destinations: t.Sequence[Store]) -> list[str]:
+    """A folder for each of several destinations. The first has the one that it would have alone, and so have the others by default.
+
+    With the option `state_dir`, those of the others are in it.
+    """
+    folders = [state_dir_of(params, source, destination) for destination in destinations]
+    if params["state_dir"]:
+        names = folder_names([destination.name for destination in destinations])
+        folders[1:] = [os.path.join(folder, name) for folder, name in zip(folders[1:], names[1:])]
+    return folders
+
+
+def plan_files_of(params: Options, destinations: t.Sequence[Store]) -> list[str]:
+    """The plan of each destination: that of the first is the option `plan_file`, the others have their names in front of its suffix."""
+    if not params["plan_file"]:
+        return [""] * len(destinations)
+    stem, end = os.path.splitext(params["plan_file"])
+    names = folder_names([destination.name for destination in destinations])
+    return [params["plan_file"], *(f"{stem}.{name}{end}" for name in names[1:])]
 
 
 def state_dir_of(params: Options, source: Store, destination: Store) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 if t.TYPE_CHECKING:
     # no module needs them all, and what is imported is compiled in each task
     from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import FanOut, Served
     from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
     from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
     from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Outcome
@@ -46,15 +47,55 @@ def copy_result(outcome: Outcome, diff: bool) -> Result:
         first = _first(outcome.failures)
         result["msg"] = f"{outcome.failed} of {sum(outcome.counts.values())} could not be copied.{first}{where}"
     if diff:
-        # Ansible shows what is prepared as it is, and shows it where something changes
-        result["diff"] = {"prepared": "".join(f"{line}\n" for line in [*outcome.text.lines(), *outcome.totals])}
+        result["diff"] = _diff(outcome)
     return result
+
+
+def fan_out_result(done: FanOut, diff: bool) -> Result:
+    """The result of a copy to several destinations, or of their plans: the sum, and each of them."""
+    result = {**copy_result(done.outcome, False), "read_again": done.read_again}
+    shown = max(1, MOST_FAILURES // len(done.served))
+    result["destinations"] = [_served_result(served, shown) for served in done.served]
+    if done.outcome.failed:
+        failed = [served.name for served in done.served if served.outcome.failed]
+        result["msg"] = f"{result['msg']} Destinations with failures: {', '.join(failed)}."
+    if all(served.error for served in done.served):
+        result["error"] = next(served.error.as_row() for served in done.served if served.error)
+    if diff:
+        result["diff"] = [_diff(served.outcome, served.name) for served in done.served]
+    return result
+
+
+def _served_result(served: Served, most_failures: int) -> Result:
+    outcome = served.outcome
+    return {
+        "name": served.name,
+        "changed": outcome.changed,
+        "counts": {state: outcome.counts[state] for state in STATES},
+        "failures": outcome.failures[:most_failures],
+        "repositories": outcome.repositories,
+        "bytes_copied": outcome.bytes,
+        "blobs": outcome.blobs,
+        "requests": outcome.requests.get("destination", 0),
+        "seconds": outcome.seconds,
+        "ledger": outcome.ledger,
+        "plan_file": outcome.plan_file,
+    }
+
+
+def _diff(outcome: Outcome, name: str = "") -> Result:
+    """What was done, or would be; `name`: of one destination among several."""
+    lines = [*outcome.text.lines(), *outcome.totals]
+    # Ansible shows what is prepared as it is, and shows it where something changes
+    return {"prepared": "".join(f"{line}\n" for line in ([f"-- {name} --", *lines] if name else lines))}
 
 
 def _first(failures: list[dict[str, str]]) -> str:
     if not failures:
         return ""
     subject = failures[0].get("subject") or f"{failures[0]['repository']}:{failures[0]['tag']}"
+    if "destination" in failures[0] and failures[0]["destination"] not in subject:
+        subject = f"{failures[0]['destination']}: {subject}"
     return f" The first: {subject}: {failures[0]['message']} {failures[0].get('hint', '')}".rstrip()
 
 

@@ -48,6 +48,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     SchemeMismatch,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Gate, HostLimits, Rate, backoff, retry_after
+from ansible_collections.registryops.migration.plugins.module_utils._oci.timetable import Figure, make_rate
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import TLSOptions, make_context, untrusted
 
 #: answers that are read whole (errors, tokens, lists) are bounded: what a server sends is hostile until proved otherwise
@@ -79,7 +80,7 @@ class HTTPOptions:
     attempts: int = 5
     #: 0: as many as the host can take, see Gate
     concurrency: int = 0
-    requests_per_second: float = 0.0
+    requests_per_second: float | Figure = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -359,7 +360,7 @@ class Transport:
         found = self._limits.get(origin)
         if found is None:
             with self._lock:
-                rate = Rate(self.options.requests_per_second)
+                rate = make_rate(self.options.requests_per_second)
                 found = self._limits.setdefault(origin, HostLimits(Gate(self.options.concurrency), rate))
         return found
 

@@ -40,6 +40,8 @@ class Store(abc.ABC):
     mounts: bool = True
     #: whether manifests stay where they are when their tags are deleted: a digest then stands for its tags
     keeps_manifests: bool = False
+    #: whether it lies on this host: what is read from it twice costs next to nothing
+    is_local: bool = False
 
     @abc.abstractmethod
     def check(self, writing: bool, new: bool = False) -> None:

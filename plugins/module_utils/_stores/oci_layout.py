@@ -88,6 +88,7 @@ class OCILayoutStore(Store):
 
     mounts = False
     keeps_manifests = True
+    is_local = True
 
     def __init__(self, path: str, profile: Profile, bandwidth: Rate | None = None) -> None:
         self.path = os.path.abspath(os.path.expanduser(path))
