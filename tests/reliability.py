@@ -33,8 +33,9 @@ here, and what stands under *result* is what became of them. A fault that no tes
 What is real and what is a double:
 
 - The module runs as Ansible runs it: a process of its own, options in, a result out, its ledger on a disk.
-- Registries are {registry} with files on a disk, unless a row needs a behaviour that it does not have. Such rows run against a
-  registry of the tests' own: the real protocol over real sockets, its content in memory, its behaviour as told.
+- Registries are {registry} with files on a disk, unless a row needs a behaviour that it does not have. Such
+  rows run against a registry of the tests' own: the real protocol over real sockets, its content in memory, its behaviour as told.
+  Hostile input comes from such a double, too.
 - Faults on the way come from servers of the tests' own that stand between the module and a registry. Processes are killed with
   SIGKILL, full disks are file systems of a few hundred kilobytes.
 - After each fault the destination is read by a client that shares no code with the collection: every tag that can be seen must lead

@@ -45,49 +45,57 @@ class Passed:
 
 
 class Watch:
-    """Counts requests from 1 on, and keeps one appointment: `at(12, "before", act)`."""
+    """Counts requests from 1 on, and keeps one appointment: `when(the 12th upload, "before", act)`."""
 
     def __init__(self) -> None:
         self.log: list[Passed] = []
-        self._open = threading.Event()
-        self._open.set()
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._closed = False
+        self._calm = False
         self._seen = 0
         self._under_way = 0
-        self._ended = threading.Condition(self._lock)
+        self._waiting = 0
         self._wanted: t.Callable[[int, str, str, str], bool] = lambda *_unused: False
         self._moment: Moment = "before"
         self._act: Act | None = None
 
-    def at(self, number: int, moment: Moment, act: Act) -> None:
-        """Act once, at request `number` counted from now on."""
-        self.when(lambda seen, *_unused: seen == number, moment, act)
+    def when(self, wanted: t.Callable[[int, str, str, str], bool], moment: Moment, act: Act, *, calm: bool = False) -> None:
+        """Act once, at the first request from now on of which `wanted(number, side, method, path)` is true.
 
-    def when(self, wanted: t.Callable[[int, str, str, str], bool], moment: Moment, act: Act) -> None:
-        """Act once, at the first request from now on of which `wanted(number, side, method, path)` is true."""
+        `calm`: when all other requests that have passed are answered, so that none of them is in the registry meanwhile.
+        """
         with self._lock:
             self.log, self._seen = [], 0
-            self._wanted, self._moment, self._act = wanted, moment, act
+            self._wanted, self._moment, self._act, self._calm = wanted, moment, act, calm
 
     def reset(self) -> None:
         """Count from 1 again, without an appointment."""
-        self.at(0, "before", lambda: True)
+        self.when(lambda *_unused: False, "before", lambda: True)
 
     def settle(self) -> None:
         """Wait until no request is under way: what a client that is dead has sent in full is carried out all the same."""
         with self._lock:
-            assert self._ended.wait_for(lambda: not self._under_way, _TIMEOUT)
+            assert self._changed.wait_for(lambda: not self._under_way, _TIMEOUT)
 
     @property
     def kept(self) -> bool:
         """Whether the appointment was kept."""
         return self._act is None
 
+    def wait(self) -> None:
+        """Wait while a test acts."""
+        with self._lock:
+            self._waiting += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._closed, _TIMEOUT)
+            self._waiting -= 1
+
     def _enter(self, side: str, method: str, path: str) -> tuple[Moment, Act] | None:
         """Count a request; gives what is to be done with it."""
         with self._lock:
             self._under_way += 1
-        self._open.wait(_TIMEOUT)
+        self.wait()
         with self._lock:
             self._seen += 1
             if self._act is None or not self._wanted(self._seen, side, method, path):
@@ -96,17 +104,22 @@ class Watch:
             return self._moment, act
 
     def _do(self, act: Act) -> bool:
-        self._open.clear()
+        with self._lock:
+            self._closed = True
+            if self._calm:
+                assert self._changed.wait_for(lambda: self._under_way - self._waiting == 1, _TIMEOUT)
         try:
             return act()
         finally:
-            self._open.set()
+            with self._lock:
+                self._closed = False
+                self._changed.notify_all()
 
     def _note(self, passed: Passed) -> None:
         with self._lock:
             self.log.append(passed)
             self._under_way -= 1
-            self._ended.notify_all()
+            self._changed.notify_all()
 
 
 class Turnstile:
@@ -224,7 +237,7 @@ class _Handler(Handler):
                 if not again:
                     raise UpstreamGone from error
                 # it may have been restarted by what the test does at this moment
-                self.server.owner.watch._open.wait(_TIMEOUT)
+                self.server.owner.watch.wait()
         raise AssertionError("the loop above returns or raises")
 
     def _hang_up_upstream(self) -> None:

@@ -112,7 +112,7 @@ class Scene:
             act()
             return True
 
-        self.watch.when(nth(kind, number), moment, then_go_on)
+        self.watch.when(nth(kind, number), moment, then_go_on, calm=True)
 
     def stop_at(self, kind: str, number: int, moment: Moment, act: Act) -> None:
         """Do something at the n-th request of a kind, which says whether the request goes on."""
