@@ -227,7 +227,7 @@ def test_several_destinations(control: MakeControl, registries: RegistryFactory,
     here = control()
     second = registries.start("second", tls=True, users=DESTINATION_USER)
     variables: dict[str, t.Any] = {
-        "registry_further_destinations": [_connection(second)],
+        "registry_further_destinations": [{**_connection(second), "attempts": 1}],
         "copy_images_limits_by_time": [{"from": "00:00", "to": "24:00", "bytes_per_second": 100_000_000}],
     }
     planned = here.play("plan", **variables)
@@ -237,7 +237,6 @@ def test_several_destinations(control: MakeControl, registries: RegistryFactory,
     here.play("migrate", "-vvv", **variables)
     assert compare.tags_of(destination) == compare.tags_of(second) == held.tags()
     assert here.report()["verified"]
-    assert here.play("migrate", **variables).changed == 0
 
     second.stop()
     failed = here.play("migrate", expect=2, **variables)

@@ -96,6 +96,13 @@ class _Questions:
             question = self._asked.get(key)
             return question.answer if question else None
 
+    def wait_for(self, key: Key) -> None:
+        """If the question is being asked, wait until it is answered."""
+        with self._lock:
+            question = self._asked.get(key)
+            while question is not None and question.answered is not None:
+                question.answered.wait()
+
     def finished(self, asker: int) -> None:
         """One of them asks nothing any more."""
         with self._lock:
@@ -196,6 +203,10 @@ class SharedSource:
         """The digest of a tag that nobody has resolved so far: its manifest is read, and put into the spool."""
 
         def read() -> str:
+            # whoever resolves the tag from now on waits for this one, see View.resolve
+            resolved: Descriptor | None = self.questions.peek(("resolve", repository, tag))
+            if resolved:
+                return resolved.digest
             manifest = self.source.manifest(repository, tag)
             self.spool.put(("manifest", repository, manifest.digest), repository, *_as_content(manifest))
             return manifest.digest
@@ -462,7 +473,10 @@ class View(Wrapped):
         return self._ask(("tags", repository), lambda: self._inner.tags(repository), len)
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
-        return self._ask(("resolve", repository, reference), lambda: self._inner.resolve(repository, reference), lambda found: 4)
+        found = self._ask(("resolve", repository, reference), lambda: self._inner.resolve(repository, reference), lambda found: 4)
+        # what is being read by its tag need not be read by its digest as well
+        self._shared.questions.wait_for(("tag", repository, reference))
+        return found
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         return self._shared.manifest(self._number, repository, reference)

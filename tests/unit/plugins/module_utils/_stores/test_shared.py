@@ -219,6 +219,38 @@ def test_a_manifest_that_one_has_resolved_is_read_by_its_digest(shared, source):
     assert source.asked == [("resolve", "1"), ("manifest", one.digest)]
 
 
+def test_whoever_resolves_a_tag_that_is_being_read_waits_for_it(shared, source):
+    """So it is not read by its digest at the same time."""
+    entered, leave = threading.Event(), threading.Event()
+    plain = source.manifest
+
+    def slow(repository, reference):
+        if reference == "1":
+            entered.set()
+            assert leave.wait(PATIENCE)
+        return plain(repository, reference)
+
+    def resolve_and_read():
+        digest = shared.views[1].resolve("app", "1").digest
+        found.append(shared.views[1].manifest("app", digest))
+
+    source.manifest = slow
+    found = []
+    reader = threading.Thread(target=lambda: found.append(shared.views[0].manifest("app", "1")))
+    reader.start()
+    assert entered.wait(PATIENCE)
+    resolver = threading.Thread(target=resolve_and_read)
+    resolver.start()
+    pause = threading.Event()
+    while ("resolve", "1") not in source.asked:
+        assert not pause.wait(0.001)
+    leave.set()
+    for thread in (reader, resolver):
+        thread.join(PATIENCE)
+    assert len(found) == 2
+    assert [what for what in source.asked if what[0] == "manifest"] == [("manifest", "1")]
+
+
 def test_a_tag_that_moves_between_two_runs_is_what_it_was_for_both(shared, source):
     assert shared.views[0].manifest("app", "1").digest == manifest_of("one").digest
     source.tagged["app", "1"] = manifest_of("two")
