@@ -212,16 +212,22 @@ error:
     hint: Give the CA that signed it as ca_path, or put it into certs.d.
 """
 
+import os
+
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.common.warnings import get_warning_messages
+from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
     RULES,
     Connections,
     make_module,
+    plan_id_of,
     policy_of,
     rules_of,
     state_dir_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import Result, copy_result
 
 
 def main() -> None:
@@ -237,7 +243,16 @@ def main() -> None:
         },
         both_sides=True,
     )
+    # the action plugin, if it is the one who asks, finds the journal there
+    journal = Journal(plan_id_of(module.params), os.environ.get("REGISTRYOPS_MIGRATION_JOURNAL", ""))
+
+    def end(result: Result) -> None:
+        """Let whoever attaches to this run from another playbook return what this one does."""
+        warnings = [str(warning) for warning in get_warning_messages()]
+        journal.end(remove_values({**result, "warnings": warnings}, module.no_log_values))
+
     with Connections(module, module.params["bytes_per_second"]) as connections:
+        connections.on_failure = end
         source, destination = connections.open("source"), connections.open("destination")
         job = Job(
             source,
@@ -247,10 +262,11 @@ def main() -> None:
             state_dir_of(module.params, source, destination),
             module.params["plan_file"] or "",
         )
-        outcome = make_plan(job) if module.check_mode else carry_out(job)
+        outcome = make_plan(job) if module.check_mode else carry_out(job, journal)
     result = copy_result(outcome, diff=module._diff)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
+    end({**result, "failed": bool(outcome.failed)})
     if outcome.failed:
         module.fail_json(**result)
     module.exit_json(**result)

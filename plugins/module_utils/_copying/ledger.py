@@ -21,7 +21,8 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, StateError
+from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import in_use
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AlreadyRunning, MigrationError, StateError
 
 SCHEMA = 1
 LEDGER_FILE = "ledger.sqlite3"
@@ -127,9 +128,7 @@ class Ledger:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock_file.close()
-            raise StateError(
-                "another run uses this state folder.", subject=self.folder, hint="Wait for it to end, or give this run its own state_dir."
-            ) from error
+            raise in_use(self.folder) from error
         return lock_file
 
     def _open(self) -> sqlite3.Connection:

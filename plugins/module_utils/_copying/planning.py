@@ -135,8 +135,17 @@ class Planner:
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
+        self._scheduler: Scheduler | None = None
+        self._stop: tuple[float, MigrationError] | None = None
         self.failures: list[Failure] = []
         self.repositories = 0
+
+    def stop(self, patience: float, error: MigrationError) -> None:
+        """Have `plan` raise the error; what is under way has so many seconds to come to its end."""
+        with self._lock:
+            self._stop = (patience, error)
+            if self._scheduler is not None:
+                self._scheduler.stop(*self._stop)
 
     def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
         with self._lock:
@@ -232,6 +241,10 @@ class Planner:
         self._source.expect([target.source for target in targets])
         self._destination.expect([target.destination for target in targets])
         scheduler = Scheduler(self._policy.workers)
+        with self._lock:
+            self._scheduler = scheduler
+            if self._stop is not None:
+                scheduler.stop(*self._stop)
         try:
             for target in targets:
                 scheduler.submit(_LIST, functools.partial(self._list, target, scheduler, writer))
