@@ -19,12 +19,13 @@ import threading
 import time
 import typing as t
 
-from ansible import constants as C
+from ansible import constants as C  # noqa: N812 - its usual name
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 from ansible.utils.vars import merge_hash
 from ansible.vars.clean import remove_internal_keys
+
 from ansible_collections.registryops.migration.plugins.plugin_utils import _progress, _terminal
 
 #: found out when this is imported in the controller's main process; the processes that run tasks have no output of their own
@@ -33,13 +34,13 @@ SCREEN = _terminal.Screen.find()
 _MODES = ("auto", "line", "lines", "off")
 #: seconds that the module may take in the background; it has no limit in the foreground either
 _NO_LIMIT = 10**8
-#: seconds between two looks at the journal, at first and later
-_FIRST_LOOK, _LOOK = 0.05, 0.5
+#: seconds between two looks at the journal: at first, later, and later over a connection, where each is a command
+_FIRST_LOOK, _LOOK, _LOOK_AFAR = 0.05, 0.2, 0.5
 #: seconds that a run which was asked to stop has for it, seconds without a sign of life after which one is looked for, and seconds for
 #: which a worker may be out of reach
 _STOPPING, _SILENCE, _OUT_OF_REACH = 15.0, 30.0, 120.0
 
-Result = t.Dict[str, t.Any]
+Result = dict[str, t.Any]
 
 
 class _Look(t.NamedTuple):
@@ -223,7 +224,7 @@ class _Signals:
             self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *unused: t.Any) -> None:
+    def __exit__(self, *unused: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -240,6 +241,7 @@ class _Follower:
         self._spoken = False
         self._spoke_at = time.monotonic()
         self._has_row = False
+        self._drawn: tuple[str, tuple[int, int]] | None = None
         self._seconds = 0.0
         self._row: _terminal.Row | None = None
         self._style = _progress.Style()
@@ -269,8 +271,10 @@ class _Follower:
         """Leave the terminal, and the worker, as they were."""
         self._hide()
         if self._ended:
+            # of who has begun the run that was attached to nobody is left to do that
+            others = (self._head or {}).get("announcement") if self._attached is not None else None
             with contextlib.suppress(OSError, AnsibleConnectionFailure):
-                self._remove(self._background.results_file, self._background.link)
+                self._remove(self._background.results_file, self._background.link, *([others] if others else []))
 
     # -- waiting
     def _wait(self) -> Result:
@@ -310,7 +314,7 @@ class _Follower:
                     self._say_last(f"has not stopped yet; {self._how_far()}. Run it again to look after it.")
                     raise KeyboardInterrupt
             time.sleep(pause)
-            pause = min(_LOOK, pause * 1.3)
+            pause = min(_LOOK if self._action.is_local else _LOOK_AFAR, pause * 1.3)
 
     def _result(self, look: _Look, silence: float) -> Result | None:
         """The result, if there is one by now."""
@@ -346,7 +350,10 @@ class _Follower:
             self._has_row = size is not None and (self._has_row or self._row.take())
             if size is not None and self._has_row:
                 self._spoken = True
-                self._row.draw(_progress.row(self._name, latest, size[0] - 1, self._style))
+                text = _progress.row(self._name, latest, size[0] - 1, self._style)
+                if (text, size) != self._drawn:
+                    self._row.draw(text)
+                    self._drawn = (text, size)
                 return
             self._hide()
         now = time.monotonic()

@@ -216,6 +216,7 @@ import os
 
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.warnings import get_warning_messages
+
 from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import multiprocessing
 import os
 import sys
@@ -34,10 +35,15 @@ class Screen:
 
     @classmethod
     def find(cls) -> Screen | None:
-        """The screen of this process; None in the processes that Ansible forks for its tasks, which have none any more."""
+        """The screen of this process; None in the processes that Ansible forks for its tasks, which have none any more.
+
+        What goes into a pipe would wait there until it is some kilobytes: from now on each line is sent when it is whole.
+        """
         if multiprocessing.parent_process() is not None:
             return None
         try:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(line_buffering=True)
             return cls(os.dup(sys.stdout.fileno()), sys.stdout.encoding or "ascii")
         except (OSError, ValueError, AttributeError):
             # whatever has been put in the place of the standard output is no file

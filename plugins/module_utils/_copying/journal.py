@@ -39,7 +39,7 @@ _LONG_RUN = 600.0
 #: seconds over which rates are averaged
 _RATE_WINDOW = 10.0
 
-Record = t.Dict[str, t.Any]
+Record = dict[str, t.Any]
 
 
 class Watched(t.Protocol):
@@ -86,6 +86,7 @@ class Journal:
             "source": source,
             "destination": destination,
             "folder": folder,
+            "announcement": self._announcement,
         }
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(folder, STOP_FILE))
@@ -260,7 +261,7 @@ def in_use(folder: str) -> AlreadyRunning:
     return AlreadyRunning(
         f"another run uses this state folder: a copy from {head['source']} to {head['destination']} ({_how_far(head, latest)}).",
         subject=folder,
-        hint=f"Wait for it to end, or give this run its own state_dir; making the file {os.path.join(folder, STOP_FILE)} stops the other one.",
+        hint=f"Wait for it to end, or give this run its own state_dir; the file {os.path.join(folder, STOP_FILE)} stops the other.",
         running=head,
     )
 

@@ -22,7 +22,7 @@ import time
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import in_use
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AlreadyRunning, MigrationError, StateError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, StateError
 
 SCHEMA = 1
 LEDGER_FILE = "ledger.sqlite3"
