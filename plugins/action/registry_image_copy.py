@@ -38,7 +38,7 @@ _NO_LIMIT = 10**8
 _FIRST_LOOK, _LOOK, _LOOK_AFAR = 0.05, 0.2, 0.5
 #: seconds that a run which was asked to stop has for it, seconds without a sign of life after which one is looked for, and seconds for
 #: which a worker may be out of reach
-_STOPPING, _SILENCE, _OUT_OF_REACH = 15.0, 30.0, 120.0
+_STOPPING, _SILENCE, _OUT_OF_REACH = 15.0, 15.0, 120.0
 
 Result = dict[str, t.Any]
 
@@ -305,10 +305,11 @@ class _Follower:
                     return result
                 self._say_last(f"stopped; {self._how_far()}. Run it again, and it goes on.")
                 raise KeyboardInterrupt
-            if self._signals.alone:
-                # the copy goes on, and the next playbook attaches to it
-                raise KeyboardInterrupt
-            if self._signals.asked_at is not None:
+            if self._signals.asked_at is None:
+                if self._signals.alone:
+                    # the copy goes on, and the next playbook attaches to it
+                    raise KeyboardInterrupt
+            else:
                 stopping = stopping or self._ask_to_stop()
                 if now - self._signals.asked_at > _STOPPING:
                     self._say_last(f"has not stopped yet; {self._how_far()}. Run it again to look after it.")

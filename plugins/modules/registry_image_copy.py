@@ -25,6 +25,13 @@ extends_documentation_fragment:
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff
   - registryops.migration.registries.actiongroup
+attributes:
+  action:
+    description: Has an action plugin of the same name, so that some parts of it run on the controller.
+    support: full
+  async:
+    description: Can be used with the keyword C(async).
+    support: full
 options:
   source:
     required: true
@@ -63,6 +70,13 @@ options:
       - In check mode, the plan is written to this file.
       - Otherwise this plan is carried out as it is, and O(rules) are not looked at. A tag that has moved since, on either side, fails.
     type: path
+notes:
+  - While it runs, it is shown how far it is, in a terminal by a line that changes, elsewhere by a line every ten seconds. The variable
+    C(registryops_migration_progress) chooses between V(auto), V(line), V(lines) and V(off), and
+    C(registryops_migration_progress_interval) is the seconds between two lines.
+  - To that end it runs in the background of the worker, unless the task is in check mode or has C(async) or C(no_log), and with V(off).
+    An interrupt (Ctrl-C) stops the copy in order. A copy whose controller was lost goes on, and the same task run again attaches to it.
+  - C(progress.jsonl) in O(state_dir) is the journal of the last run. A file C(stop) beside it stops the run that is under way.
 seealso:
   - module: registryops.migration.registry_image_verify
 """

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -381,7 +382,10 @@ def test_a_failure_is_the_module_s_own(place: MakePlace) -> None:
         here.source.forget_blob(f"team/app{number % 2}", images.layer(f"layer{number}", LAYER).digest)
     results = {}
     for mode in ("off", "lines"):
-        output = here.run("-vvv", "--diff", variables={"registryops_migration_progress": mode}, destination=_unchecked(here))
+        here.destination.wipe()
+        shutil.rmtree(here.state, ignore_errors=True)
+        variables = {"registryops_migration_progress": mode}
+        output = here.run("-vvv", "--diff", variables=variables, workers=1, destination=_unchecked(here))
         results[mode] = here.result()
         # how it was called is part of what the task shows
         assert re.search(rf'"invocation": .*"bytes_per_second": {PACE}', output, re.DOTALL), output
