@@ -40,6 +40,9 @@ _FIRST_LOOK, _LOOK, _LOOK_AFAR = 0.05, 0.2, 0.5
 #: which a worker may be out of reach
 _STOPPING, _SILENCE, _OUT_OF_REACH = 15.0, 15.0, 120.0
 
+#: its values are made when it is imported, which no type knows
+_SETTINGS: t.Any = C
+
 Result = dict[str, t.Any]
 
 
@@ -78,16 +81,21 @@ class ActionModule(ActionBase):
         result: Result = super().run(tmp, variables)
         shown = self._how_to_show(variables)
         if shown is None:
-            return merge_hash(result, self._run_in_foreground(variables))
+            return {**result, **self._run_in_foreground(variables)}
         with _Signals() as signals:
             background = self._start(variables)
-            if background is None:
-                return merge_hash(result, self._run_in_foreground(variables))
-            follower = _Follower(self, background, shown, self._name(variables), signals)
-            try:
-                return merge_hash(result, follower.follow())
-            finally:
-                follower.close()
+            if background is not None:
+                follower = _Follower(self, background, shown, self._name(variables), signals)
+                try:
+                    return {**result, **follower.follow()}
+                finally:
+                    follower.close()
+        return {**result, **self._run_in_foreground(variables)}
+
+    @property
+    def _base(self) -> t.Any:
+        """This object, as its base class has it: most of that has no types."""
+        return self
 
     @staticmethod
     def _name(variables: Result) -> str:
@@ -122,7 +130,7 @@ class ActionModule(ActionBase):
         if any(plain):
             return None
         # ansible-runner has a terminal for Ansible, but for nobody to look at
-        watched = "AWX_ISOLATED_DATA_DIR" not in os.environ and "awx_display" not in C.DEFAULT_STDOUT_CALLBACK
+        watched = "AWX_ISOLATED_DATA_DIR" not in os.environ and "awx_display" not in _SETTINGS.DEFAULT_STDOUT_CALLBACK
         updating = SCREEN is not None and SCREEN.updates and (mode == "line" or (mode == "auto" and watched))
         return _Shown(updating, interval)
 
@@ -142,7 +150,7 @@ class ActionModule(ActionBase):
 
     def _start(self, variables: Result) -> _Background | None:
         """Start the module; None where it could not be started like this."""
-        folder = self.get_shell_option("async_dir", default="~/.ansible_async")
+        folder = self._base.get_shell_option("async_dir", default="~/.ansible_async")
         name = f"registryops-{secrets.token_hex(8)}"
         self._task.environment.append({"REGISTRYOPS_MIGRATION_JOURNAL": f"{folder}/{name}"})
         self._task.async_val = _NO_LIMIT
@@ -163,7 +171,7 @@ class ActionModule(ActionBase):
 
     def command(self, text: str) -> str:
         """What a shell command on the worker writes."""
-        answer = self._low_level_execute_command(text, sudoable=True)
+        answer = self._base._low_level_execute_command(text, sudoable=True)
         return str(answer.get("stdout", ""))
 
     def reconnect(self) -> None:
@@ -193,11 +201,9 @@ class ActionModule(ActionBase):
 
     def _parsed(self, out: str, err: str = "") -> Result:
         answer = {"stdout": out, "stderr": err, "rc": 1}
-        if "profile" in inspect.signature(self._parse_returned_data).parameters:
-            data: Result = self._parse_returned_data(answer, "legacy")
-        else:
-            # ansible-core before 2.19
-            data = self._parse_returned_data(answer)
+        parse = self._base._parse_returned_data
+        # ansible-core before 2.19 has but one form of output
+        data: Result = parse(answer, "legacy") if "profile" in inspect.signature(parse).parameters else parse(answer)
         return data
 
 
@@ -251,7 +257,7 @@ class _Follower:
         self._ended = False
         if shown.updating and SCREEN is not None:
             self._style = _progress.Style(SCREEN.unicode, bool(ANSIBLE_COLOR))
-            self._row = _terminal.Row(SCREEN, C.DEFAULT_LOCAL_TMP)
+            self._row = _terminal.Row(SCREEN, _SETTINGS.DEFAULT_LOCAL_TMP)
 
     def follow(self) -> Result:
         """Wait for the end, showing what there is to show; returns the result."""

@@ -24,8 +24,8 @@ class Style:
     unicode: bool = True
     colour: bool = True
 
-    def bar(self, fraction: float, width: int) -> str:
-        """A bar of so many characters."""
+    def gauge(self, fraction: float, width: int) -> str:
+        """A bar of so many characters, filled from the left."""
         full, empty = ("━", "─") if self.unicode else ("#", "-")
         filled = min(width, max(0, int(fraction * width + 0.5)))
         return f"{self.paint(full * filled, _CYAN)}{empty * (width - filled)}"
@@ -102,14 +102,14 @@ def row(name: str, progress: Record, columns: int, style: Style) -> str:
     """A row of a terminal, of `columns` characters at the most."""
     if progress["tags_total"] is None:
         words = [f"planning  {progress['tags_planned']} tags so far"]
-        bar = False
+        has_gauge = False
     else:
         words = [f"{progress['tags_done']}/{progress['tags_total']} tags"]
         if progress["bytes_total"]:
             words += [_bytes(progress, "/"), f"{size(progress['bytes_per_second'])}/s"]
         left = seconds_left(progress)
         words.append(f"{duration(progress['seconds'])} gone" if left is None else f"{duration(left)} left")
-        bar = True
+        has_gauge = True
     failed = f"{progress['failed']} failed" if progress["failed"] else ""
     stopping = "stopping" if progress["stopping"] else ""
     # the least important goes first where there is no room
@@ -117,13 +117,13 @@ def row(name: str, progress: Record, columns: int, style: Style) -> str:
         rest = "  ".join(word for word in (*words, failed, stopping) if word)
         percent = f"{fraction(progress) * 100:3.0f}%"
         room = columns - len(f"{name}    {percent}  {rest}")
-        if not bar or room >= _NARROWEST_BAR or len(words) == 1:
+        if not has_gauge or room >= _NARROWEST_BAR or len(words) == 1:
             break
         words.pop()
-    if not bar or room < _NARROWEST_BAR:
+    if not has_gauge or room < _NARROWEST_BAR:
         return f"{name}  {rest}"[:columns]
     painted = "  ".join(word for word in (*words, style.paint(failed, _RED), stopping) if word)
-    return f"{name}  {style.bar(fraction(progress), min(room, _WIDEST_BAR))}  {percent}  {painted}"
+    return f"{name}  {style.gauge(fraction(progress), min(room, _WIDEST_BAR))}  {percent}  {painted}"
 
 
 def outcome(name: str, result: Record, seconds: float) -> str:

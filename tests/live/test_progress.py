@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people see of a copy while it runs: in a terminal, in a pipe, through ansible-runner; and how it is stopped and found again."""
+"""What people see of a copy while it runs: in a terminal, in a pipe, through ansible-runner; and how it is stopped and found again.
+
+With REGISTRYOPS_PROGRESS_PICTURE=/path/to/docs/images/progress.svg the picture for the README is written there.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,20 @@ import sys
 import threading
 import time
 import typing as t
+import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 from estate import images
 from runs.modules import COLLECTIONS, environment
-from runs.terminal import Screen, Terminal
+from runs.terminal import Screen, Terminal, as_svg
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
     from estate.counting import CountingRegistry
 
 #: bytes of all layers, which at PACE bytes a second make a run last for some seconds
-LAYERS, LAYER, PACE = 8, 100_000, 200_000
+LAYERS, LAYER, PACE = 8, 1_000_000, 2_000_000
 TAGS = LAYERS
 _TAGS_DONE = re.compile(r"(\d+)(?: of |/)8 tags")
 _CONNECTION = """
@@ -54,10 +58,10 @@ class Connection(Local):
 """
 
 
-def held() -> images.ImageSet:
-    """Eight tags in two repositories."""
+def held(layers: int = LAYERS) -> images.ImageSet:
+    """So many tags, each with a layer of its own, in two repositories."""
     made = images.ImageSet()
-    for number in range(LAYERS):
+    for number in range(layers):
         repository = made.repository(f"team/app{number % 2}")
         images.add_image(repository, f"app{number}", [images.layer(f"layer{number}", LAYER)], [f"1.{number}"])
     return made
@@ -263,13 +267,13 @@ def test_in_a_terminal_one_line_changes_and_is_gone_in_the_end(place: MakePlace)
         screen = terminal.screen
     assert len([row for row in rows if "━" in row]) > 2
     assert all(row.startswith("worker1  ") for row in rows)
-    assert any(re.search(r"\d+%  \d/8 tags  .*/\d+ kB  .*B/s  0:0\d left", row) for row in rows), rows
+    assert any(re.search(r"\d+%  \d/8 tags  .*/\d\.\d MB  .*B/s  0:0\d left", row) for row in rows), rows
     # neither was it ever among the other lines, nor is anything left of it
     assert not any("━" in line or "─" in line for line in above)
     assert (screen.top, screen.bottom) == (0, 23)
     text = screen.text()
     assert "━" not in text
-    assert re.search(r"\nworker1: 8 copied, 0 failed; \d+ kB in 0:0\d, .*B/s\nchanged: \[worker1\]\n", text), text
+    assert re.search(r"\nworker1: 8 copied, 0 failed; \d\.\d MB in 0:0\d, .*B/s\nchanged: \[worker1\]\n", text), text
     assert here.copied() == TAGS
 
 
@@ -289,7 +293,7 @@ def test_in_a_pipe_lines_come_while_the_task_runs(place: MakePlace) -> None:
     # the first of them came when the copy was not done by far, the others a second later each
     assert came[0][0] < TAGS
     assert all(later[1] - earlier[1] > 0.5 for earlier, later in itertools.pairwise(came))
-    assert re.search(r"^worker1: \d of 8 tags, \d+.* of 80\d kB, \d+ kB/s, about 0:0\d left, 0 failed$", text, re.MULTILINE), text
+    assert re.search(r"^worker1: \d of 8 tags, \d.* of 8\.\d MB, .*B/s, about 0:0\d left, 0 failed$", text, re.MULTILINE), text
     assert "\x1b" not in text
     assert "\r" not in text
     assert here.leftovers() == []
@@ -344,6 +348,34 @@ def test_two_workers_have_a_line_each(place: MakePlace) -> None:
         assert len(re.findall(rf"^{name}: 4 copied, 0 failed; ", text, re.MULTILINE)) == 1
         assert f"changed: [{name}]" in text
     assert here.copied() == TAGS
+
+
+def test_the_picture(place: MakePlace, tmp_path: Path) -> None:
+    """What the README shows: two workers in the middle of their work."""
+    here = place("worker1", "worker2")
+    here.source.load(held(5 * LAYERS))
+    here.destination.load(held(2 * LAYERS))
+    taken: list[str] = []
+
+    def seen(screen: Screen) -> None:
+        if not taken and all(re.search(r"━.* ([4-9]\d)%  .*\+? MB .* left", line) for line in screen.lines()[-2:]):
+            taken.append(as_svg(screen, "ansible-playbook in a terminal, with the progress of two workers below its output"))
+
+    shares = "{{ ['team/app0'] if inventory_hostname == 'worker2' else ['team/app1'] }}"
+    play = here.written({"name": "Copy images"}, {"only_repositories": shares, "bytes_per_second": PACE}, {})
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command = [str(program), play.name, "-i", str(here.folder / "inventory" / "hosts")]
+    with Terminal(command, str(play.parent), here.environment, rows=10, columns=92, seen=seen) as terminal:
+        assert terminal.wait() == 0
+    assert taken, terminal.screen.text()
+    wanted = os.environ.get("REGISTRYOPS_PROGRESS_PICTURE")
+    path = Path(wanted) if wanted else tmp_path / "progress.svg"
+    path.write_text(taken[0], encoding="utf-8")
+    root = xml.etree.ElementTree.parse(path).getroot()
+    words = "".join(root.itertext())
+    assert "worker1" in words
+    assert "TASK [Copy images]" in words
+    assert sum(element.tag.endswith("rect") for element in root.iter()) == 1 + 4
 
 
 def test_a_connection_to_another_machine_shows_the_same(place: MakePlace) -> None:

@@ -10,6 +10,8 @@ import codecs
 import contextlib
 import dataclasses
 import fcntl
+import html
+import itertools
 import os
 import pty
 import re
@@ -120,6 +122,55 @@ class Screen:
             self._colour = "" if words in ("", "0") else words
         else:
             raise AssertionError(f"unknown sequence: {command!r} with {words!r}")
+
+
+#: the colours of a picture, by their SGR number; 0 is text, and -1 what is behind it
+_COLOURS = {0: "#d0d7de", -1: "#0d1117", 31: "#ff7b72", 32: "#7ee787", 33: "#e3b341", 34: "#79c0ff", 35: "#d2a8ff", 36: "#56d4dd"}
+_WIDTH, _HEIGHT, _MARGIN = 8, 18, 12
+
+
+def as_svg(screen: Screen, title: str) -> str:
+    """A picture of a screen, in whatever fonts the reader has: each piece of text is fitted to its columns."""
+    rows = [number for number, line in enumerate(screen.lines()) if line]
+    width, height = screen.columns * _WIDTH + 2 * _MARGIN, (rows[-1] + 1) * _HEIGHT + 2 * _MARGIN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
+        "<!--",
+        "Copyright (c) 2026, registryops.migration contributors",
+        "GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)",
+        "SPDX-License-Identifier: GPL-3.0-or-later",
+        "-->",
+        f"<title>{html.escape(title)}</title>",
+        f'<rect width="{width}" height="{height}" rx="6" fill="{_COLOURS[-1]}"/>',
+        '<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">',
+    ]
+    for number in rows:
+        column = 0
+        for key, cells in itertools.groupby(screen.cells[number], key=lambda cell: (cell.colour, cell.text in "━─", cell.text)[:2]):
+            text = "".join(cell.text for cell in cells)
+            colour = _COLOURS[next((int(word) for word in key[0].split(";") if word.isdigit() and int(word) in _COLOURS), 0)]
+            left, top = _MARGIN + column * _WIDTH, _MARGIN + number * _HEIGHT
+            column += len(text)
+            if key[1]:
+                parts += _gauge(text, left, top, colour)
+                continue
+            # more than one space would not be kept
+            for piece in re.finditer(r"\S+(?: \S+)*", text):
+                fitted = f'textLength="{len(piece[0]) * _WIDTH}" lengthAdjust="spacingAndGlyphs"'
+                at = f'x="{left + piece.start() * _WIDTH}" y="{top + 13}"'
+                parts.append(f'<text {at} {fitted} fill="{colour}">{html.escape(piece[0])}</text>')
+    return "\n".join([*parts, "</g>", "</svg>", ""])
+
+
+def _gauge(text: str, left: int, top: int, colour: str) -> list[str]:
+    """Lines that are drawn with characters, as lines."""
+    bars = []
+    for character, run in itertools.groupby(text):
+        length = len(list(run)) * _WIDTH
+        thick = 4 if character == "━" else 1
+        bars.append(f'<rect x="{left}" y="{top + 9 - thick / 2:g}" width="{length}" height="{thick}" fill="{colour}"/>')
+        left += length
+    return bars
 
 
 class Terminal:
