@@ -28,6 +28,7 @@ from pathlib import Path
 
 import pytest
 from estate import images
+from estate.behaviour import Rule
 from runs.modules import COLLECTIONS, environment
 from runs.terminal import Screen, Terminal, as_svg
 
@@ -533,6 +534,22 @@ def test_an_interrupt_stops_in_order_and_the_next_run_goes_on(place: MakePlace) 
     assert here.outcomes() == ["aborted", "ok"]
     # what had arrived was not sent again
     assert here.result()["blobs"]["uploaded"] <= 2 * LAYERS - len(uploaded)
+
+
+def test_a_stuck_transfer_does_not_hold_up_who_wants_to_stop(place: MakePlace) -> None:
+    here = place()
+    stuck = images.layer("layer3", LAYER).digest
+    here.source.behaviour.rules.append(Rule(method="GET", path=stuck, times=None, action="delay", delay=60.0))
+    with here.piped(bytes_per_second=0) as process:
+        # all but one are done
+        wait_until(lambda: here.copied() == TAGS - 1, "the others are not copied")
+        begun = time.monotonic()
+        (here.state / "worker1" / "stop").touch()
+        output, _none = process.communicate(timeout=60)
+        assert time.monotonic() - begun < 20, output
+    assert "asked to stop" in here.result()["msg"]
+    assert here.result()["counts"]["not_attempted"] >= 1
+    assert here.outcomes() == ["aborted"]
 
 
 def test_a_run_is_stopped_while_it_plans(place: MakePlace) -> None:
