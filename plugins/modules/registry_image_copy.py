@@ -26,6 +26,13 @@ extends_documentation_fragment:
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff
   - registryops.migration.registries.actiongroup
+attributes:
+  action:
+    description: Has an action plugin of the same name, so that some parts of it run on the controller.
+    support: full
+  async:
+    description: Can be used with the keyword C(async).
+    support: full
 options:
   source:
     required: true
@@ -128,6 +135,13 @@ options:
       - With O(further_destinations), the plan of each further one has its name in front of the file's suffix, such as
         C(plan.new.example.com_5000.jsonl).
     type: path
+notes:
+  - While it runs, it is shown how far it is, in a terminal by a line that changes, elsewhere by a line every ten seconds. The variable
+    C(registryops_migration_progress) chooses between V(auto), V(line), V(lines) and V(off), and
+    C(registryops_migration_progress_interval) is the seconds between two lines.
+  - To that end it runs in the background of the worker, unless the task is in check mode or has C(async) or C(no_log), and with V(off).
+    An interrupt (Ctrl-C) stops the copy in order. A copy whose controller was lost goes on, and the same task run again attaches to it.
+  - C(progress.jsonl) in O(state_dir) is the journal of the last run. A file C(stop) beside it stops the run that is under way.
 seealso:
   - module: registryops.migration.registry_image_verify
 """
@@ -357,9 +371,14 @@ error:
     hint: Give the CA that signed it as ca_path, or put it into certs.d.
 """
 
+import os
 import tempfile
 
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.common.warnings import get_warning_messages
+
 from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import SPOOL_BYTES, check_names, fan_out
+from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
     FURTHER_DESTINATIONS,
@@ -369,11 +388,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.opti
     make_module,
     neighbours_of,
     plan_files_of,
+    plan_id_of,
     policy_of,
     rules_of,
     state_dirs_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._module.results import copy_result, fan_out_result
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import Result, copy_result, fan_out_result
 
 
 def main() -> None:
@@ -394,7 +414,16 @@ def main() -> None:
         },
         both_sides=True,
     )
+    # the action plugin, if it is the one who asks, finds the journal there
+    journal = Journal(plan_id_of(module.params), os.environ.get("REGISTRYOPS_MIGRATION_JOURNAL", ""))
+
+    def end(result: Result) -> None:
+        """Let whoever attaches to this run from another playbook return what this one does."""
+        warnings = [str(warning) for warning in get_warning_messages()]
+        journal.end(remove_values({**result, "warnings": warnings}, module.no_log_values))
+
     with Connections(module) as connections:
+        connections.on_failure = end
         connections.limit()
         source, destination = connections.open("source"), connections.open("destination")
         further = connections.open_further()
@@ -406,20 +435,20 @@ def main() -> None:
             Job(source, to, rules, policy, folder, plan_file, neighbours_of(module.params, folders, folder))
             for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
         ]
-        run = make_plan if module.check_mode else carry_out
         if further:
             spool_dir = module.params["spool_dir"] or (tempfile.gettempdir() if module.check_mode else folders[0])
-            done = fan_out(jobs, run, spool_dir, module.params["spool_bytes"])
+            done = fan_out(jobs, make_plan if module.check_mode else carry_out, spool_dir, module.params["spool_bytes"])
             outcome, result = done.outcome, fan_out_result(done, diff=module._diff)
             warnings = done.warnings
         else:
-            outcome = run(jobs[0])
+            outcome = make_plan(jobs[0]) if module.check_mode else carry_out(jobs[0], journal)
             result = copy_result(outcome, diff=module._diff)
             warnings = outcome.warnings
         for warning in warnings:
             module.warn(warning)
     if not any(outcome.counts.values()):
         module.warn("No tag was selected: the rules match nothing at the source.")
+    end({**result, "failed": bool(outcome.failed)})
     if outcome.failed:
         module.fail_json(**result)
     module.exit_json(**result)

@@ -36,6 +36,8 @@ from estate.registry import Registry, RegistryFactory, missing_programs  # noqa:
 
 #: what each run of this demo makes anew
 MADE_HERE = ("inventory", "registries", "state", "report")
+#: how long the first copy takes at least, where somebody watches
+SECONDS_TO_WATCH = 6
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _RECAP_LINE = re.compile(r"^(\S+) +: (ok=\d+.*)$")
 
@@ -75,31 +77,30 @@ class Playbooks:
         """Run a playbook for everybody to see; returns what its recap counts for each host. DemoFailed if it fails."""
         command = ["ansible-playbook", f"playbooks/{playbook}.yml", "-i", str(self.inventory), *arguments]
         self.screen.say(f"$ {shlex.join(command)}")
-        environment = {**os.environ, "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
+        # it writes to the screen itself, so that its progress can change in place there; the log is for this program
+        log = self.inventory.parent / "ansible.log"
+        log.unlink(missing_ok=True)
+        environment = {**os.environ, "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false", "ANSIBLE_LOG_PATH": str(log)}
         environment["ANSIBLE_FORCE_COLOR" if self.screen.colours else "ANSIBLE_NOCOLOR"] = "true"
         started = time.monotonic()
-        lines = []
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        with process:
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL) as process:
             try:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    lines.append(_COLOUR.sub("", line.rstrip("\n")))
-                    print(line, end="", flush=True)
+                process.wait()
             except BaseException:
                 process.terminate()  # an interrupt at the terminal has reached it already
                 raise
         if process.returncode:
             raise DemoFailed(f"{playbook}.yml has failed, with exit code {process.returncode}.")
         self.screen.say(f"{time.monotonic() - started:.1f} s")
-        return recap_of(lines)
+        # a line of the log: when and who, then what was said
+        return recap_of(line.partition("| ")[2] for line in log.read_text(encoding="utf-8").splitlines())
 
 
 def recap_of(lines: t.Iterable[str]) -> Recap:
     """`{host: {ok: 15, changed: 1, …}}` from the lines of ansible-playbook."""
     recap: Recap = {}
     for line in lines:
-        match = _RECAP_LINE.match(line)
+        match = _RECAP_LINE.match(_COLOUR.sub("", line))
         if match:
             recap[match[1]] = {name: int(number) for name, number in (word.split("=") for word in match[2].split())}
     if not recap:
@@ -159,7 +160,11 @@ def demonstrate(screen: Screen, work: Path) -> None:
         playbooks = Playbooks(screen, write_inventory(work / "inventory", source, destination, work))
 
         screen.heading("Migrate")
-        playbooks.run("migrate")
+        if sys.stdout.isatty():
+            # as slow as over a distance, or there would be nothing to see
+            playbooks.run("migrate", "-e", f"copy_images_bytes_per_second={held.blob_bytes() // SECONDS_TO_WATCH}")
+        else:
+            playbooks.run("migrate")
 
         screen.heading("Verify, to the last layer")
         playbooks.run("verify", "-e", "verify_mode=deep")

@@ -76,6 +76,17 @@ class BlobPlan:
         self._taught = False
         self._held: list[Need] = []
         self.totals = Totals()
+        #: bytes that have moved, are moving or have yet to, as far as manifests have been read
+        self.expected = 0
+        #: blobs that are moving
+        self._moving_now: dict[int, BlobSource] = {}
+
+    @property
+    def moving(self) -> tuple[int, int]:
+        """How many blobs are moving, and the bytes of them that have come so far."""
+        with self._lock:
+            sources = list(self._moving_now.values())
+        return len(sources), sum(source.received for source in sources)
 
     def need(self, need: Need) -> None:
         """Have the blob brought into the repository; its waiters are told in the end. To be called once per repository and blob."""
@@ -93,6 +104,7 @@ class BlobPlan:
                 self._mount(need, holder)
             else:
                 self._moving[digest] = collections.deque()
+                self.expected += max(0, need.descriptor.size)
                 self._move(need)
 
     def _mount(self, need: Need, holder: str) -> None:
@@ -113,25 +125,37 @@ class BlobPlan:
     def _receive(self, need: Need, holder: str) -> None:
         digest = need.descriptor.digest
         known = holder or (self._ledger.holder(digest) if self._destination.mounts else "")
+
+        def open_one() -> BlobSource:
+            source = open_source(self._source, need)
+            with self._lock:
+                self._moving_now[id(need)] = source
+            return source
+
         try:
             received = self._destination.receive_blob(
                 need.repository,
                 need.descriptor,
-                lambda: open_source(self._source, need),
+                open_one,
                 holder=known if known != need.repository else "",
                 remembered=not holder,
                 fresh=need.fresh,
             )
         except MigrationError as error:
+            with self._lock:
+                self._moving_now.pop(id(need), None)
             self._settle(need, holder, error)
         else:
-            self._count(received)
+            self._count(need, received, holder)
             if received.how == "uploaded" and known and not holder:
                 self._ledger.moved(digest, need.repository)
             self._settle(need, holder, None)
 
-    def _count(self, received: Received) -> None:
+    def _count(self, need: Need, received: Received, holder: str) -> None:
         with self._lock:
+            self._moving_now.pop(id(need), None)
+            # what was there already did not have to move after all, and of some blobs the size is known only now
+            self.expected += received.size - (0 if holder else max(0, need.descriptor.size))
             self.totals.bytes += received.size
             self.totals.uploaded += received.how == "uploaded"
             self.totals.mounted += received.how == "mounted"
@@ -146,7 +170,9 @@ class BlobPlan:
                     self._remember(digest, need.repository)
                     for other in waiting:
                         self._mount(other, need.repository)
-                elif waiting:
+                elif not waiting:
+                    self.expected -= max(0, need.descriptor.size)
+                else:
                     following = waiting.popleft()
                     self._moving[digest] = waiting
                     self._move(following)

@@ -134,6 +134,11 @@ class Engine:
         self._subject_locks: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self._reading: _Repository | None = None
         self._aborted = False
+        #: manifests that are being read, or wait for it, and whether all rows have been begun
+        self._unread = 0
+        self._has_read_on = False
+        #: referrers that were found on the way
+        self._followers = 0
         #: how many rows of the plan are done, one way or another
         self.ended = 0
         #: rows that failed, also those of referrers
@@ -147,10 +152,44 @@ class Engine:
                 if row.action in MOVING and not self._start(row):
                     break
             self._read_on(None)
+            self._has_read_on = True
             self._scheduler.wait()
         finally:
             self._scheduler.close()
         return not self._aborted
+
+    def stop(self, patience: float) -> None:
+        """Begin nothing more, as if something had failed for good; what is under way has so many seconds to come to its end."""
+        with self._window:
+            self._aborted = True
+            self._scheduler.stop(patience)
+            self._window.notify()
+
+    def progress(self) -> dict[str, t.Any]:
+        """How far it is: blobs that are moving, bytes moved and to be moved as far as that is known, referrers that were found."""
+        with self._lock:
+            blobs, under_way = self._blobs.moving
+            return {
+                "followers": self._followers,
+                "blobs_moving": blobs,
+                "bytes_done": self.totals.bytes + under_way,
+                "bytes_total": self._blobs.expected,
+                "bytes_total_known": self._has_read_on and not self._unread,
+            }
+
+    def _submit_fetch(self, urgency: tuple[int, int], fetch: t.Callable[[], None]) -> None:
+        """Have a manifest read."""
+
+        def read() -> None:
+            try:
+                fetch()
+            finally:
+                with self._lock:
+                    self._unread -= 1
+
+        with self._lock:
+            self._unread += 1
+        self._scheduler.submit(urgency, read)
 
     # -- the window
     def _start(self, row: PlanRow) -> bool:
@@ -166,7 +205,7 @@ class Engine:
             repository.users += 1
             self._read_on(repository)
         job = _Job(row, repository)
-        self._scheduler.submit(_FETCH, lambda: self._attempt(job, self._fetch))
+        self._submit_fetch(_FETCH, lambda: self._attempt(job, self._fetch))
         return True
 
     def _read_on(self, repository: _Repository | None) -> None:
@@ -303,7 +342,7 @@ class Engine:
             self._wait_for(content, met)
             return
         content = children[child.digest] = _Content(waiters=[met])
-        self._scheduler.submit(_FETCH_CHILD, lambda: self._fetch_child(job, child, content, depth))
+        self._submit_fetch(_FETCH_CHILD, lambda: self._fetch_child(job, child, content, depth))
 
     def _fetch_child(self, job: _Job, child: Descriptor, content: _Content, depth: int) -> None:
         try:
@@ -468,9 +507,10 @@ class Engine:
             if known or self._aborted:
                 return
             self._open_tags += 1
+            self._followers += 1
             job.repository.users += 1
         follower = _Job(row, job.repository, follows=True)
-        self._scheduler.submit(_FETCH, lambda: self._attempt(follower, self._fetch))
+        self._submit_fetch(_FETCH, lambda: self._attempt(follower, self._fetch))
 
     def _end(self, job: _Job, error: MigrationError | None, state: str = "copied") -> None:
         row, repository = job.row, job.repository

@@ -22,6 +22,7 @@ import time
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import in_use
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, StateError
 
 SCHEMA = 1
@@ -149,9 +150,7 @@ class Ledger:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock_file.close()
-            raise StateError(
-                "another run uses this state folder.", subject=self.folder, hint="Wait for it to end, or give this run its own state_dir."
-            ) from error
+            raise in_use(self.folder) from error
         return lock_file
 
     def _open(self) -> sqlite3.Connection:

@@ -138,6 +138,8 @@ class Planner:
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
         self._unmatched = Unmatched(rules)
+        self._scheduler: Scheduler | None = None
+        self._stop: tuple[float, MigrationError] | None = None
         self.failures: list[Failure] = []
         self._took_part: set[str] = set()
 
@@ -150,6 +152,13 @@ class Planner:
     def warnings(self) -> list[str]:
         """What of the rules has matched nothing. Of tags only where this run looks into all repositories."""
         return self._unmatched.warnings(tags=self._policy.only is None)
+
+    def stop(self, patience: float, error: MigrationError) -> None:
+        """Have `plan` raise the error; what is under way has so many seconds to come to its end."""
+        with self._lock:
+            self._stop = (patience, error)
+            if self._scheduler is not None:
+                self._scheduler.stop(*self._stop)
 
     def _fail(self, repository: str, tag: str, error: MigrationError) -> None:
         with self._lock:
@@ -247,6 +256,10 @@ class Planner:
         self._source.expect([target.source for target in targets])
         self._destination.expect([target.destination for target in targets])
         scheduler = Scheduler(threads(self._policy.workers, self._source, self._destination))
+        with self._lock:
+            self._scheduler = scheduler
+            if self._stop is not None:
+                scheduler.stop(*self._stop)
         try:
             for target in targets:
                 scheduler.submit(_LIST, functools.partial(self._list, target, scheduler, writer))

@@ -18,15 +18,18 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import Holders
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
+from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy, Rule
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, TagConflict
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AlreadyRunning, MigrationError, Stopped, TagConflict
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
+#: seconds that what is under way has to come to its end when a run is asked to stop
+PATIENCE = 6.0
 _BATCH = 500
 
 
@@ -44,6 +47,8 @@ class Outcome:
     plan_file: str = ""
     ledger: str = ""
     complete: bool = True
+    #: it was asked to stop
+    stopped: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
     #: what was done with each tag, or would be, as far as it is shown; and lines about what moves
     text: PlanText = dataclasses.field(default_factory=PlanText)
@@ -94,8 +99,15 @@ class _Counting:
 
     def close(self) -> None:
         """Count what has failed for good."""
-        for row in self._failed.values():
+        with self._lock:
+            failed, self._failed = self._failed, {}
+        for row in failed.values():
             self._outcome.take(row)
+
+    @property
+    def failed(self) -> int:
+        """Tags that have failed so far, and may yet be made up for."""
+        return len(self._failed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +122,69 @@ class Job:
     plan_file: str = ""
     #: state folders of other workers on this machine
     neighbours: t.Sequence[str] = ()
+
+
+class _Watch:
+    """How far a run is, for its journal, and the way to stop it. The run puts in what there is as it goes along."""
+
+    def __init__(self, job: Job, outcome: Outcome) -> None:
+        self._job = job
+        self._outcome = outcome
+        self._lock = threading.Lock()
+        self._planner: Planner | None = None
+        self._writer: PlanWriter | None = None
+        self._engines: list[Engine] = []
+        self.counting = _Counting(outcome)
+        #: rows of the plan, and what could not be planned, as soon as that is known
+        self.planned: int | None = None
+        self.stopped = False
+
+    def planning(self, planner: Planner, writer: PlanWriter) -> None:
+        """A plan is about to be made."""
+        with self._lock:
+            self._planner, self._writer = planner, writer
+            if self.stopped:
+                planner.stop(PATIENCE, _stopped())
+
+    def copying(self, engine: Engine) -> None:
+        """An engine is about to run."""
+        with self._lock:
+            self._engines.append(engine)
+            if self.stopped:
+                engine.stop(PATIENCE)
+
+    def stop(self) -> None:
+        """End as soon as possible, in order."""
+        with self._lock:
+            self.stopped = True
+            if self._engines:
+                self._engines[-1].stop(PATIENCE)
+            elif self._planner is not None:
+                self._planner.stop(PATIENCE, _stopped())
+
+    def progress(self) -> dict[str, t.Any]:
+        """One record: `phase`, tags, bytes and requests so far. Totals are None where they are not known."""
+        counts, writer = self._outcome.counts, self._writer
+        engines = [engine.progress() for engine in list(self._engines)]
+        failed = self.counting.failed
+        planned = sum(list(writer.counts.values())) if writer is not None else 0
+        return {
+            "phase": "planning" if self.planned is None else "copying",
+            "repositories": self._planner.repositories if self._planner is not None else self._outcome.repositories,
+            "tags_planned": planned if self.planned is None else self.planned,
+            "tags_done": sum(list(counts.values())) - counts["not_attempted"] + failed,
+            "tags_total": None if self.planned is None else self.planned + sum(engine["followers"] for engine in engines),
+            "failed": counts["failed"] + counts["conflict"] + failed,
+            "bytes_done": sum(engine["bytes_done"] for engine in engines),
+            "bytes_total": sum(engine["bytes_total"] for engine in engines),
+            "bytes_total_known": bool(engines) and engines[-1]["bytes_total_known"],
+            "blobs_moving": sum(engine["blobs_moving"] for engine in engines),
+            "requests": sum(_requests(self._job).values()),
+        }
+
+
+def _stopped() -> Stopped:
+    return Stopped("was asked to stop.", subject="this run", hint="Run it again, and it goes on.")
 
 
 def make_plan(job: Job) -> Outcome:
@@ -155,23 +230,36 @@ def make_plan(job: Job) -> Outcome:
     return _close(job, outcome, started)
 
 
-def carry_out(job: Job) -> Outcome:
-    """Plan, or take the plan that is given, and carry it out."""
+def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
+    """Plan, or take the plan that is given, and carry it out. The caller ends the journal, with what it makes of the outcome.
+
+    AlreadyRunning where another run has the state folder; if that one does the same, the journal's announcement leads to its journal.
+    """
     started = time.monotonic()
     job.source.check(writing=False)
     outcome = Outcome()
-    with contextlib.closing(Ledger(job.state_dir, job.neighbours)) as ledger:
+    try:
+        opened = Ledger(job.state_dir, job.neighbours)
+    except AlreadyRunning as error:
+        if journal is not None:
+            journal.join(error)
+        raise
+    with contextlib.closing(opened) as ledger:
         outcome.ledger = ledger.path
+        watch = _Watch(job, outcome)
+        if journal is not None:
+            journal.open(ledger.folder, job.source.name, job.destination.name, watch)
         if job.plan_file:
-            outcome.repositories = _read_through(job)
+            outcome.repositories, watch.planned = _read_through(job)
         job.destination.check(writing=True)
         _remember(job, ledger)
         ledger.start(job.source.name, job.destination.name)
         finished = False
         try:
-            path = job.plan_file or _plan(job, ledger, outcome)
-            _copy(job, ledger, path, outcome)
-            finished = True
+            path = job.plan_file or _plan(job, ledger, outcome, watch)
+            _copy(job, ledger, path, outcome, watch)
+            outcome.stopped = watch.stopped and not outcome.complete
+            finished = not outcome.stopped
         finally:
             _learn(job, ledger)
             outcome.requests = _requests(job)
@@ -181,24 +269,28 @@ def carry_out(job: Job) -> Outcome:
     return _close(job, outcome, started)
 
 
-def _read_through(job: Job) -> int:
-    """Look at a saved plan as a whole before anything of it is carried out; returns how many repositories take part."""
+def _read_through(job: Job) -> tuple[int, int]:
+    """Look at a saved plan as a whole before anything of it is carried out; returns how many repositories take part, and how many rows."""
+    rows = 0
     sources: dict[str, None] = {}
     destinations: dict[str, None] = {}
     for row in read_plan(job.plan_file, job.source.name, job.destination.name):
         sources[row.source_repository] = None
         destinations[row.repository] = None
+        rows += 1
     job.source.expect(list(sources))
     job.destination.expect(list(destinations))
-    return len(sources)
+    return len(sources), rows
 
 
-def _plan(job: Job, ledger: Ledger, outcome: Outcome) -> str:
+def _plan(job: Job, ledger: Ledger, outcome: Outcome, watch: _Watch) -> str:
     planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
     writer = PlanWriter(os.path.join(ledger.folder, "plan.jsonl"), job.source.name, job.destination.name)
+    watch.planning(planner, writer)
     with writer:
         planner.plan(writer)
     _take_plan(outcome, planner)
+    watch.planned = sum(writer.counts.values()) + len(planner.failures)
     ledger.record(
         TagRow(failure.repository, failure.tag, failure.repository, failure.tag, "plan", "failed", error=failure.error)
         for failure in planner.failures
@@ -215,7 +307,7 @@ def _take_plan(outcome: Outcome, planner: Planner) -> None:
         outcome.text.failed(failure.repository, failure.tag, failure.error.message)
 
 
-def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
+def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome, watch: _Watch) -> None:
     policy, pinned = job.policy, bool(job.plan_file)
     names = (job.source.name, job.destination.name)
     moving = 0
@@ -240,9 +332,10 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome) -> None:
     rows: t.Iterable[PlanRow] = noted()
     planned = rows
     done = 0
-    counting, holders = _Counting(outcome), Holders()
+    counting, holders = watch.counting, Holders()
     for number in range(rounds + 1):
         engine = Engine(job.source, job.destination, policy, ledger, counting, pinned, holders)
+        watch.copying(engine)
         outcome.complete = engine.run(rows)
         done = done if number else engine.ended
         outcome.bytes += engine.totals.bytes

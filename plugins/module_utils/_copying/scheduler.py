@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+import time
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
@@ -46,6 +47,8 @@ class Scheduler:
         self._unfinished = 0
         self._closed = False
         self._error: BaseException | None = None
+        #: when tasks that are under way are no longer waited for (monotonic)
+        self._patience_ends: float | None = None
 
     def submit(self, urgency: tuple[int, int], task: Task) -> None:
         """Have a task run; the lowest urgency runs first. After `drop` it is not run any more."""
@@ -69,7 +72,7 @@ class Scheduler:
     def wait(self) -> None:
         """Wait until every task has ended; raises what a task did not expect."""
         with self._ended:
-            while self._unfinished and self._error is None:
+            while self._unfinished and self._error is None and not self._is_out_of_patience():
                 # in steps, so that a signal is heard
                 self._ended.wait(0.5)
             if self._error is not None:
@@ -98,11 +101,21 @@ class Scheduler:
             for condition in (self._changed, self._ended, self._room):
                 condition.notify_all()
 
+    def stop(self, patience: float, error: BaseException | None = None) -> None:
+        """Forget the tasks that have not begun, and wait no longer than so many seconds for the others. `wait` raises the error, if any."""
+        with self._changed:
+            self._error = self._error or error
+            self._patience_ends = time.monotonic() + patience
+        self.drop()
+
+    def _is_out_of_patience(self) -> bool:
+        return self._patience_ends is not None and time.monotonic() >= self._patience_ends
+
     def close(self) -> None:
-        """Drop what is left and wait for the threads."""
+        """Drop what is left and wait for the threads, after `stop` only for as long as that said: they end with the process."""
         self.drop()
         for thread in self._threads:
-            thread.join()
+            thread.join(None if self._patience_ends is None else max(0.0, self._patience_ends - time.monotonic()))
 
     def _work(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import json
 import os
 import re
 import types
@@ -183,6 +184,8 @@ class Connections:
         self._module = module
         self._timetable = Timetable([])
         self._opened: list[Store] = []
+        #: is told the result of a task that fails as a whole, before it does
+        self.on_failure: t.Callable[[dict[str, t.Any]], None] = lambda result: None
         self._further: list[Options] = module.params.get("further_destinations") or []
         # one for each direction, over all stores of that side: what several destinations get has come from the source once
         self._bandwidth = {side: make_rate(0.0) for side in SIDES}
@@ -278,6 +281,7 @@ class Connections:
         for failure in failures:
             self._module.warn(str(failure))
         if first is not None and (kind is None or first is error):
+            self.on_failure({"failed": True, "msg": str(first), "error": first.as_row()})
             fail(self._module, first)
 
     def _close(self) -> list[MigrationError]:
@@ -417,6 +421,20 @@ def state_dir_of(params: Options, source: Store, destination: Store) -> str:
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     pair = "-to-".join(re.sub(r"[^a-zA-Z0-9.]+", "_", store.name).strip("_") for store in (source, destination))
     return os.path.join(base, "registryops.migration", pair[:200])
+
+
+#: what decides what a copy does; how fast it does it, and who it is at the registries, does not
+_DECIDING = (
+    *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers"),
+    *("existing_tags", "backup_tag", "on_error", "retries", "plan_file"),
+)
+
+
+def plan_id_of(params: Options) -> str:
+    """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "provider")} for side in SIDES]
+    text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def without_none(options: t.Any) -> t.Any:

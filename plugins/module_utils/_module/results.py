@@ -42,7 +42,11 @@ def copy_result(outcome: Outcome, diff: bool) -> Result:
         "ledger": outcome.ledger,
         "plan_file": outcome.plan_file,
     }
-    if outcome.failed:
+    if outcome.stopped:
+        every = sum(outcome.counts.values())
+        done = every - outcome.counts["not_attempted"]
+        result["msg"] = f"The run was asked to stop: {done} of {every} tags are done. Run it again, and it goes on."
+    elif outcome.failed:
         where = f" All failures are in {outcome.ledger}." if outcome.ledger and outcome.failed > len(outcome.failures) else ""
         first = _first(outcome.failures)
         result["msg"] = f"{outcome.failed} of {sum(outcome.counts.values())} could not be copied.{first}{where}"

@@ -222,6 +222,22 @@ class StateError(MigrationError):
     kind = "state_error"
 
 
+class AlreadyRunning(StateError):
+    """Another process uses the state folder; `running` is the head of its journal, where it has one."""
+
+    kind = "already_running"
+
+    def __init__(self, message: str, *, subject: str = "", hint: str = "", running: dict[str, t.Any] | None = None) -> None:
+        super().__init__(message, subject=subject, hint=hint)
+        self.running = running
+
+
+class Stopped(MigrationError):
+    """The run was asked to stop."""
+
+    kind = "stopped"
+
+
 class SourceMoved(MigrationError):
     """A tag of the source no longer has the digest that the plan was made for."""
 
