@@ -122,6 +122,8 @@ class ActionModule(ActionBase):
             task.check_mode,
             task.async_val,
             task.no_log,
+            # one journal tells of one destination
+            bool(task.args.get("further_destinations")),
             connection.has_native_async,
             connection.always_pipeline_modules,
             getattr(connection._shell, "_IS_WINDOWS", False),
