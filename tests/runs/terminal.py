@@ -138,7 +138,8 @@ def as_svg(screen: Screen, title: str) -> str:
         "<!--",
         "Copyright (c) 2026, registryops.migration contributors",
         "GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)",
-        "SPDX-License-Identifier: GPL-3.0-or-later",
+        # in two pieces, or this line would be taken for a statement about this file
+        "SPDX-License-" + "Identifier: GPL-3.0-or-later",
         "-->",
         f"<title>{html.escape(title)}</title>",
         f'<rect width="{width}" height="{height}" rx="6" fill="{_COLOURS[-1]}"/>',
