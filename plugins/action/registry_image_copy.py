@@ -62,10 +62,12 @@ class _Shown(t.NamedTuple):
 
 
 class _Background(t.NamedTuple):
-    """A module in the background: the file of its result, the link to its journal, and what its start has told."""
+    """A module in the background: the file of its result, the link to its journal, the folder that holds its code and its options (with
+    the passwords), which is None where somebody wants to keep that, and what its start has told."""
 
     results_file: str
     link: str
+    folder: str | None
     started: Result
 
 
@@ -156,6 +158,10 @@ class ActionModule(ActionBase):
         name = f"registryops-{secrets.token_hex(8)}"
         self._task.environment.append({"REGISTRYOPS_MIGRATION_JOURNAL": f"{folder}/{name}"})
         self._task.async_val = _NO_LIMIT
+        if self._connection._shell.tmpdir is None:
+            self._base._make_tmp_path()
+        temporary = self._connection._shell.tmpdir
+        removable = bool(self._base._should_remove_tmp_path(temporary))
         try:
             started = self._execute_module(task_vars=variables, wrap_async=True)
         finally:
@@ -163,7 +169,8 @@ class ActionModule(ActionBase):
             self._task.environment.pop()
         if "results_file" not in started:
             return None
-        return _Background(started["results_file"], f"{os.path.dirname(started['results_file'])}/{name}", started)
+        link = f"{os.path.dirname(started['results_file'])}/{name}"
+        return _Background(started["results_file"], link, temporary if removable else None, started)
 
     # -- for the follower
     @property
@@ -175,6 +182,10 @@ class ActionModule(ActionBase):
         """What a shell command on the worker writes."""
         answer = self._base._low_level_execute_command(text, sudoable=True)
         return str(answer.get("stdout", ""))
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder for temporary files from the worker."""
+        self._base._remove_tmp_path(path, force=True)
 
     def reconnect(self) -> None:
         """Begin the connection anew, where it can be."""
@@ -283,6 +294,10 @@ class _Follower:
             others = (self._head or {}).get("announcement") if self._attached is not None else None
             with contextlib.suppress(OSError, AnsibleConnectionFailure):
                 self._remove(self._background.results_file, self._background.link, *([others] if others else []))
+            if self._background.folder is not None:
+                # Ansible's own watcher of the module looks only every few seconds whether it has ended, and removes it then
+                with contextlib.suppress(AnsibleConnectionFailure):
+                    self._action.remove_folder(self._background.folder)
 
     # -- waiting
     def _wait(self) -> Result:

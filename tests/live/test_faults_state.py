@@ -186,7 +186,7 @@ def test_two_runs_with_one_ledger(scene: Scene, destination: Registry) -> None:
     first = scene.copy()
     assert scene.watch.kept
     scene.completed(first)
-    (failure,) = scene.failed(second[0], "state_error")
+    (failure,) = scene.failed(second[0], "already_running")
     assert "another run uses this state folder" in failure["message"]
     assert failure["subject"] == str(scene.state)
     # after the first has ended, the same folder is free

@@ -451,7 +451,7 @@ def test_a_success_is_the_module_s_own(place: MakePlace) -> None:
     copied = here.result()
     assert copied["changed"]
     assert copied["counts"]["copied"] == TAGS
-    assert copied["diff"]["after"].count("added") == 2
+    assert copied["diff"]["prepared"].count("added") == 2
     results = []
     for mode in ("off", "auto"):
         here.run("--diff", variables={"registryops_migration_progress": mode})
