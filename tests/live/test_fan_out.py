@@ -472,9 +472,9 @@ def test_check_mode_plans_for_all(source: CountingRegistry, make: t.Callable[...
     assert two.snapshot() == before
     assert not (tmp_path / "state").exists()
     assert set(reads(source).values()) == {1}
-    assert [diff["before_header"] for diff in plan["diff"]] == [one.host, two.host]
-    assert "lab/repo0: 4 added" in plan["diff"][0]["after"]
-    assert "lab/repo0: 4 of these tags" in plan["diff"][1]["after"]
+    assert [diff["prepared"].partition("\n")[0] for diff in plan["diff"]] == [f"-- {one.host} --", f"-- {two.host} --"]
+    assert "lab/repo0: 4 added" in plan["diff"][0]["prepared"]
+    assert "1 repository with nothing to do: 4 unchanged" in plan["diff"][1]["prepared"]
     files = [Path(entry["plan_file"]) for entry in plan["destinations"]]
     assert files == [tmp_path / "plan.jsonl", tmp_path / f"plan.{two.host.replace(':', '_')}.jsonl"]
     assert all(file.is_file() for file in files)

@@ -231,8 +231,8 @@ def test_several_destinations(control: MakeControl, registries: RegistryFactory,
         "copy_images_limits_by_time": [{"from": "00:00", "to": "24:00", "bytes_per_second": 100_000_000}],
     }
     planned = here.play("plan", **variables)
-    assert f"--- before: {destination.host}" in planned.output
-    assert f"--- before: {second.host}" in planned.output
+    assert f"-- {destination.host} --" in planned.output
+    assert f"-- {second.host} --" in planned.output
     assert compare.repositories_of(second) == []
     here.play("migrate", "-vvv", **variables)
     assert compare.tags_of(destination) == compare.tags_of(second) == held.tags()

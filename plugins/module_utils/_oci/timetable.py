@@ -12,7 +12,6 @@ import datetime
 import re
 import time
 import typing as t
-import zoneinfo
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
@@ -169,6 +168,9 @@ def _zone(name: str, option: str) -> datetime.tzinfo | None:
     if name == "UTC":
         # known everywhere, also where there is no database of zones
         return datetime.timezone.utc
+    # seldom wanted, and it looks for its database when it is imported
+    import zoneinfo
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
