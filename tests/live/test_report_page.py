@@ -464,7 +464,10 @@ def test_what_a_screen_reader_goes_by(report, open_page):
             const names = (one.getAttribute("aria-labelledby") || "") + " " + (one.getAttribute("aria-describedby") || "");
             for (const name of names.split(" ").filter(Boolean)) if (!document.getElementById(name)) problems.push("no such id: " + name);
           }
-          for (const one of all("a")) if (!document.querySelector(one.getAttribute("href"))) problems.push("leads nowhere: " + one.href);
+          const [inside, outside] = [all('a[href^="#"]'), all('a:not([href^="#"])')];
+          for (const one of inside) if (!document.querySelector(one.getAttribute("href"))) problems.push("leads nowhere: " + one.href);
+          for (const one of outside) if (!one.href.includes("/docs/troubleshooting.md#")) problems.push("leads elsewhere: " + one.href);
+          if (new Set(outside.map((one) => one.textContent)).size !== outside.length) problems.push("links that sound the same");
           for (const one of all("button")) if (!one.textContent.trim()) problems.push("a button without a name");
           let level = 0;
           for (const one of all("h1, h2, h3, h4")) {

@@ -378,7 +378,10 @@ def _failures(page: Page) -> _Section | None:
             body.append(f'<p class="way-out"><b>Way out</b> {markup(hint)}</p>\n' if hint else "")
             body.append(_failure_table(_kind(kind), failures[:room], several=len(page.ran) > 1))
             room = max(0, room - len(failures))
-        body.append(f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">What this means, and its usual causes</a></p>\n')
+        words = markup(kind.replace("_", " "))
+        body.append(
+            f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">What “{words}” means, and its usual causes</a></p>\n'
+        )
         if count > MOST_WRITTEN_OUT:
             body.append(
                 f'<p class="note">{count_of(count - MOST_WRITTEN_OUT)} more are in the table of repositories, and in report.csv.</p>\n'
