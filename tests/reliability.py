@@ -94,7 +94,7 @@ class Recorder:
                 continue
             group, name = mark.args
             function = getattr(item, "function", None)
-            holds = (inspect.getdoc(function) or "").split("\n")[0].strip()
+            holds = (inspect.getdoc(function) or "").partition("\n")[0].strip()
             if not holds:
                 raise pytest.UsageError(f"{item.nodeid} is a row of the page and does not say what holds: its docstring is empty.")
             path = item.path.relative_to(item.config.rootpath).as_posix()

@@ -56,7 +56,8 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 #: characters
-_LONGEST_LINE, _LONGEST_PART = 400, 160
+_LONGEST_LINE = 400
+_LONGEST_PART = 160
 
 
 def rule_lines(rules: t.Any, most: int = 10) -> list[str]:

@@ -59,7 +59,8 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 #: how alike a name with one of the prefixes is to the one that is offered; and one without, which may well be somebody else's
-_ALIKE, _NEARLY_THE_SAME = 0.6, 0.9
+_ALIKE = 0.6
+_NEARLY_THE_SAME = 0.9
 
 
 def unknown_variables(names: t.Any, known: t.Any, prefixes: t.Any = ()) -> list[str]:

@@ -194,7 +194,7 @@ def test_rules_that_cannot_be(copy: Copy, rule: dict[str, t.Any], words: tuple[s
 
 def test_other_options_that_cannot_be(copy: Copy) -> None:
     copy.refused("invalid_option", "platforms", "linux", "linux/amd64", platforms=["linux"])
-    copy.refused("invalid_option", "workers", "1", workers=0)
+    copy.refused("invalid_option", "workers", "0 means", workers=-1)
     copy.refused("invalid_option", "source.attempts", source=endpoint(copy.source, attempts=0))
 
 

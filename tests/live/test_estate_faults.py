@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from estate.counting import CountingRegistry
 
 SET = images.small_set()
-((NAME, HELD),) = SET.repositories.items()
+NAME, HELD = next(iter(SET.repositories.items()))
 DIGEST, DATA = max(HELD.blobs.items(), key=lambda item: len(item[1]))
 BLOB = f"/v2/{NAME}/blobs/{DIGEST}"
 NEW = b"a blob that the registry does not have yet" * 1000

@@ -214,7 +214,7 @@ def test_ledger_of_tomorrow(counting_registry: MakeCountingRegistry, held: image
     source.load(held)
     with contextlib.closing(Scene(source, destination, held, tmp_path)) as scene:
         scene.completed(scene.copy())
-        with contextlib.closing(sqlite3.connect(scene.state / "ledger.sqlite3")) as ledger, ledger:
+        with contextlib.closing(sqlite3.connect(scene.state / "ledger.sqlite3", isolation_level=None)) as ledger:
             for table, columns in (("hosts", ["learned"]), ("tags", ["finished"]), ("runs", ["started", "ended"])):
                 for column in columns:
                     ledger.execute(f"UPDATE {table} SET {column} = {column} + {30 * 24 * HOURS}")

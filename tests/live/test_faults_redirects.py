@@ -24,7 +24,8 @@ if t.TYPE_CHECKING:
 
 GROUP = "Redirects and addresses"
 
-USERS = {"mover": "a password of the source"}
+USER, PASSWORD = "mover", "a password of the source"
+USERS = {USER: PASSWORD}
 UPLOAD = r"POST .*/blobs/uploads/"
 OPENED = r"^(PUT|PATCH) .*/blobs/uploads/"
 
@@ -33,7 +34,7 @@ OPENED = r"^(PUT|PATCH) .*/blobs/uploads/"
 def filled(module_registries: RegistryFactory) -> Registry:
     """A source that asks for a password with every request."""
     registry = module_registries.start("source", users=USERS)
-    push(registry.url, fault_set(), *next(iter(USERS.items())))
+    push(registry.url, fault_set(), USER, PASSWORD)
     return registry
 
 
@@ -186,7 +187,7 @@ def test_no_upload_to_plain_http(
 @pytest.mark.fault(GROUP, "An upload's Location is on another host")
 def test_uploads_elsewhere(filled: Registry, registries: RegistryFactory, tmp_path: Path) -> None:
     """Layers go there, the other host never sees who we are to the registry, and everything is copied."""
-    user, password = next(iter(USERS.items()))
+    user, password = USER, PASSWORD
     guarded = registries.start("guarded", users=USERS)
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
     with contextlib.ExitStack() as stack:

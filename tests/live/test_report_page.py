@@ -60,6 +60,9 @@ class Clock:
     def time(self) -> float:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.now
+
 
 @dataclasses.dataclass(frozen=True)
 class Written:

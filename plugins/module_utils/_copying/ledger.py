@@ -203,7 +203,8 @@ class Ledger:
     def _transaction(self) -> t.Iterator[sqlite3.Connection]:
         with self._lock:
             self._write()
-            with self._committed() as database:
+            committed = self._committed()
+            with committed as database:
                 yield database
 
     @contextlib.contextmanager

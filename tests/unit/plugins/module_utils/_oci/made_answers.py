@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Answer, Connection
 
-Fields = t.Mapping[str, str] | t.Sequence[tuple[str, str]]
+Fields = t.Union[t.Mapping[str, str], t.Sequence[tuple[str, str]]]
 
 
 class Socket:
