@@ -380,7 +380,8 @@ def _failures(page: Page) -> _Section | None:
             room = max(0, room - len(failures))
         words = markup(kind.replace("_", " "))
         body.append(
-            f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">What &ldquo;{words}&rdquo; means, and its usual causes</a></p>\n'
+            f'<p class="note"><a href="{GUIDE}#{markup(kind)}" rel="noreferrer">'
+            f"What &ldquo;{words}&rdquo; means, and its usual causes</a></p>\n"
         )
         if count > MOST_WRITTEN_OUT:
             body.append(

@@ -10,8 +10,6 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Answer, Connection
 
-Fields = t.Union[t.Mapping[str, str], t.Sequence[tuple[str, str]]]
-
 
 class Socket:
     """The client's end of a connection on which these bytes arrive, and then the end."""
@@ -34,7 +32,7 @@ class Socket:
         self.closed = True
 
 
-def wire(status: int, body: bytes, fields: Fields) -> bytes:
+def wire(status: int, body: bytes, fields: t.Mapping[str, str] | t.Sequence[tuple[str, str]]) -> bytes:
     """An answer as it travels."""
     pairs = fields.items() if isinstance(fields, t.Mapping) else fields
     lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in pairs)]
@@ -44,7 +42,7 @@ def wire(status: int, body: bytes, fields: Fields) -> bytes:
 def made_answer(
     status: int,
     body: bytes = b"",
-    fields: Fields | None = None,
+    fields: t.Mapping[str, str] | t.Sequence[tuple[str, str]] | None = None,
     method: str = "GET",
     give_back: t.Callable[[Connection], None] = lambda connection: None,
 ) -> Answer:
