@@ -64,7 +64,7 @@ def stored(module_registries: RegistryFactory, tmp_path_factory: pytest.TempPath
 
     with ObjectStore(tmp_path_factory.mktemp("store")) as store, FaultProxy(store.url) as storage:
         registry = module_registries.start("stored", users=USERS, s3=store.registry_settings(storage.url))
-        push(registry.url, fault_set(), *next(iter(USERS.items())))
+        push(registry.url, fault_set(), USER, PASSWORD)
         yield Stored(registry, storage)
 
 

@@ -201,11 +201,10 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self) -> t.Iterator[sqlite3.Connection]:
-        with self._lock:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._lock)
             self._write()
-            committed = self._committed()
-            with committed as database:
-                yield database
+            yield stack.enter_context(self._committed())
 
     @contextlib.contextmanager
     def _committed(self) -> t.Iterator[sqlite3.Connection]:
