@@ -223,7 +223,9 @@ def test(workplace: Workplace) -> int:
         print("Beside each other: ansible-test sanity, and all other checks in turn", flush=True)
         if not Run(workplace, roots, "test").lanes([*LINT, UNITS], [SANITY]):
             return 1
-        return pytest(workplace, roots, "tests", "tests/unit", "tests/live")
+        # most of the time goes into waiting for servers; the tests of a file share registries
+        workers = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile")
+        return pytest(workplace, roots, "tests", *workers, "tests/unit", "tests/live")
 
 
 def test_sanity(workplace: Workplace) -> int:

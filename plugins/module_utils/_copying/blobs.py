@@ -56,7 +56,7 @@ class Totals:
 
 
 class Holders(collections.OrderedDict[str, str]):
-    """{digest: a repository of the destination that has got the blob in this run}, the last ones at the end."""
+    """{digest: a repository of the destination that has got the blob in this run}, the last ones that were asked for at the end."""
 
 
 class BlobPlan:
@@ -96,6 +96,9 @@ class BlobPlan:
                 self._moving[digest].append(need)
                 return
             holder = self._holders.get(digest, "")
+            if holder:
+                # what many images share is asked for again and again, and must not be what is forgotten
+                self._holders.move_to_end(digest)
             if holder == need.repository:
                 # for a tag that is done since: nothing of it is under way any more
                 for waiter in need.waiters:

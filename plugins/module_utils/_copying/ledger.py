@@ -127,6 +127,8 @@ class Ledger:
         #: what has been recorded and is not written yet, and when that was done last (monotonic)
         self._tags: list[tuple[t.Any, ...]] = []
         self._blobs: list[tuple[str, str, str, int]] = []
+        #: {digest: repository} of those, which `holder` cannot find on the disk yet
+        self._pending: dict[str, str] = {}
         self._written = 0.0
         self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
         self._lock_file = None if read_only else self._take_lock()
@@ -265,7 +267,9 @@ class Ledger:
         now = time.time()
         with self._lock:
             self._tags += [self._values(row, now) for row in rows]
-            self._blobs += [(self._destination, digest, repository, size) for digest, repository, size in blobs]
+            for digest, repository, size in blobs:
+                self._blobs.append((self._destination, digest, repository, size))
+                self._pending[digest] = repository
             if len(self._tags) >= GROUP_ROWS or time.monotonic() - self._written >= GROUP_SECONDS:
                 self._write()
 
@@ -276,6 +280,7 @@ class Ledger:
             return
         tags, self._tags = self._tags, []
         blobs, self._blobs = self._blobs, []
+        self._pending.clear()
         with self._committed() as database:
             database.executemany(_RECORD, tags)
             database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
@@ -311,6 +316,10 @@ class Ledger:
     def holder(self, digest: str) -> str:
         """A repository of the destination that had the blob when this run began, or has got it from a neighbour; empty if none is known."""
         if self._knows_blobs:
+            with self._lock:
+                pending = self._pending.get(digest, "")
+            if pending:
+                return pending
             rows = self._query(_HOLDER, (self._destination, digest))
             if rows:
                 return str(rows[0][0])
