@@ -267,6 +267,12 @@ options:
     description: Threads. V(0) is as many as there may be requests at once.
     type: int
     default: 0
+  limits_shared_by:
+    description:
+      - How many workers have all limits together, those of this task and those of the registries, in requests and in bytes. Each takes
+        its part of them, so that they hold for the whole run.
+    type: int
+    default: 1
   state_dir:
     description:
       - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.

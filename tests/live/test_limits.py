@@ -97,6 +97,15 @@ def test_bytes_of_all_destinations_together(source: CountingRegistry, destinatio
     assert seconds_of(source, "blob", "GET") >= demanded(size) / 2
 
 
+@pytest.mark.parametrize("option", ["bytes_per_second", "limits_by_time"])
+def test_a_worker_takes_its_part(source: CountingRegistry, destinations: list[CountingRegistry], tmp_path: Path, option: str) -> None:
+    """A limit is that of the run, and this worker one of four."""
+    limit = 4 * LIMIT
+    given = {"bytes_per_second": limit} if option == "bytes_per_second" else {"limits_by_time": [{**ALWAYS, "bytes_per_second": limit}]}
+    copy(source, destinations[:1], tmp_path, limits_shared_by=4, **given)
+    assert seconds_of(destinations[0], "upload", "PUT") >= demanded(source.bytes_out("blob"))
+
+
 def test_outside_of_all_windows_the_plain_option_holds(
     source: CountingRegistry, destinations: list[CountingRegistry], tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ RULES: Options = {
     "referrers": {"type": "bool", "default": True},
     "foreign_layers": {"type": "str", "choices": ["skip", "copy"], "default": "skip"},
     "workers": {"type": "int", "default": 0},
+    "limits_shared_by": {"type": "int", "default": 1},
     "state_dir": {"type": "path"},
 }
 
@@ -183,6 +184,8 @@ class Connections:
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self._timetable = Timetable([])
+        #: how many workers have one limit together
+        self._shared_by = max(1, module.params.get("limits_shared_by") or 1)
         self._opened: list[Store] = []
         #: is told the result of a task that fails as a whole, before it does
         self.on_failure: t.Callable[[dict[str, t.Any]], None] = lambda result: None
@@ -196,12 +199,17 @@ class Connections:
     def limit(self) -> None:
         """Have the options LIMITS hold for what is opened from now on."""
         params = self._module.params
-        given = enumerate(without_none(params["limits_by_time"]))
-        self._timetable = Timetable([parse_window(window, _LIMITS, f"limits_by_time[{number}]") for number, window in given])
+        windows = []
+        for number, given in enumerate(without_none(params["limits_by_time"])):
+            mine = {name: value / self._shared_by if name in _LIMITS else value for name, value in given.items()}
+            windows.append(parse_window(mine, _LIMITS, f"limits_by_time[{number}]"))
+        self._timetable = Timetable(windows)
         self._bandwidth = {side: make_rate(self._figure("bytes_per_second", params["bytes_per_second"])) for side in SIDES}
 
     def _figure(self, name: str, otherwise: float) -> float | Figure:
-        return self._timetable.figure(name, otherwise) if self._timetable.sets(name) else otherwise
+        """A limit's share of this worker."""
+        share = otherwise / self._shared_by
+        return self._timetable.figure(name, share) if self._timetable.sets(name) else share
 
     def _hide_password(self, address: str) -> None:
         """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
