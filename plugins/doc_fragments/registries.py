@@ -36,7 +36,8 @@ options:
       provider:
         description:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
-          - By default it is recognised by the host's name; what is not recognised is taken for V(generic).
+          - By default it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
+            V(generic). V(generic) keeps to the distribution specification.
         type: str
         choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift,
           quay, swr, zot]
@@ -52,6 +53,82 @@ options:
       registry_token:
         description: A bearer token that is sent as it is.
         type: str
+      api_url:
+        description:
+          - The address of the product's own API, where that is not the one that follows from the registry's address; for example
+            C(https://artifactory.example.com/artifactory), or the address of GitLab.
+        type: str
+      api_token:
+        description:
+          - A token for the product's own API, where that takes another one than the registry; for example an OAuth2 application token
+            of Quay, or a personal access token of GitLab.
+        type: str
+      namespaces:
+        description:
+          - The namespaces (organizations, owners, groups, projects) of which the repositories are listed, for products that list nothing
+            else, such as Docker Hub, GitHub, Quay and Gitea.
+        type: list
+        elements: str
+        default: []
+      aws:
+        description:
+          - How to sign in to AWS, for Amazon ECR. What is not given is found as by all of Amazon's tools, in the environment, in their
+            files, and from the machine's role.
+          - Needs boto3 on the host where the task runs. Not needed where O(source.username) and O(source.password) are given; then
+            nothing is listed or created through the API of AWS.
+        type: dict
+        suboptions:
+          profile:
+            description: The profile in the files of the AWS tools.
+            type: str
+          region:
+            description: The region. By default that in the registry's host name.
+            type: str
+          access_key:
+            description: The id of an access key.
+            type: str
+          secret_key:
+            description: Its secret.
+            type: str
+          session_token:
+            description: The session's token, for temporary credentials.
+            type: str
+          role_arn:
+            description: A role to assume.
+            type: str
+          role_session_name:
+            description: The name of the session as that role.
+            type: str
+            default: registryops-migration
+          external_id:
+            description: The external id that the role may ask for.
+            type: str
+          endpoint_url:
+            description: Another address of the ECR API, for example that of a VPC endpoint.
+            type: str
+          validate_certs:
+            description: Check the certificates of the API.
+            type: bool
+            default: true
+          ca_bundle:
+            description: A PEM file with the CA certificates for the API.
+            type: path
+      swr:
+        description: The keys of Huawei Cloud or Open Telekom Cloud, from which the user and the password for SWR are derived.
+        type: dict
+        suboptions:
+          project:
+            description: The regional project, such as V(eu-de) or V(eu-de_team).
+            type: str
+            required: true
+          access_key:
+            description: The access key (AK).
+            type: str
+            required: true
+          secret_key:
+            description: The secret key (SK).
+            type: str
+            required: true
       auth_file:
         description: A file in the form of docker's C(config.json) or podman's C(auth.json) that is searched first.
         type: path

@@ -24,6 +24,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.sel
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, InvalidReference, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: names: one request a repository; digests: one more a tag (HEAD); platforms: the manifests are read (GET)
@@ -61,17 +62,21 @@ class _Reader:
     def read(self, repository: str) -> None:
         """List a repository's tags, and have each looked at if more than its name is wanted."""
         try:
-            names = [check_tag(tag) for tag in self._store.tags(repository)]
+            listing = self._store.listing(repository)
+            names = [check_tag(tag) for tag in listing.tags]
         except ENDS_A_RUN:
             raise
         except MigrationError as error:
             self.fail(repository, "", error)
             return
-        tags = [{"name": name} for name in select_tags(names, self._selection, None, self._now)]
+        tags = [_known(name, listing.records.get(name)) for name in select_tags(names, self._selection, None, self._now)]
         with self._lock:
-            self.found[repository] = {"name": repository, "tags": tags}
+            record = self._store.record(repository)
+            self.found[repository] = {**({} if record is None else record.as_row()), "name": repository, "tags": tags}
         if self._details != "names":
             for tag in tags:
+                if self._details == "digests" and "digest" in tag:
+                    continue
                 self.scheduler.submit((0, 0), functools.partial(self.look, repository, tag))
 
     def look(self, repository: str, tag: dict[str, t.Any]) -> None:
@@ -106,6 +111,15 @@ class _Reader:
                 if child.digest not in sizes:
                     queue.append(self._store.manifest(repository, child.digest))
         return sum(sizes.values()), platforms
+
+
+def _known(name: str, record: TagRecord | None) -> dict[str, t.Any]:
+    """A tag with what the product's list has told of it."""
+    if record is None:
+        return {"name": name}
+    row = {"name": name, "digest": record.digest, "media_type": record.media_type, "size": record.size, "pushed": record.pushed}
+    known = {key: value for key, value in row.items() if value not in ("", -1)}
+    return {**known, "archived": True} if record.archived else known
 
 
 def _catalogue(store: Store, reader: _Reader) -> t.Iterator[str]:

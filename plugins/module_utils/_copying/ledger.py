@@ -100,12 +100,13 @@ class TagRow:
 
 @dataclasses.dataclass(frozen=True)
 class Copied:
-    """A tag as it was left: both digests, the form, and whether a hole was found in it since."""
+    """A tag as it was left: both digests, the form, whether a hole was found in it since, and what kind of manifest it is."""
 
     source_digest: str
     digest: str
     form: str
     broken: bool
+    media_type: str = ""
 
 
 class Ledger:
@@ -341,14 +342,14 @@ class Ledger:
         with self._lock:
             self._write()
         rows = self._query(
-            "SELECT source_digest, digest, form, broken FROM tags"
+            "SELECT source_digest, digest, form, broken, media_type FROM tags"
             " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
             (self._destination, repository, tag, self._source),
         )
         if not rows:
             return None
-        source_digest, digest, form, broken = rows[0]
-        return Copied(str(source_digest), str(digest), str(form), bool(broken))
+        source_digest, digest, form, broken, media_type = rows[0]
+        return Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
 
     def distrust(self, tags: t.Iterable[tuple[str, str]]) -> None:
         """Remember that a hole was found in tags `(repository, tag)`, so that the next run copies them again."""

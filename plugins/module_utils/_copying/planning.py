@@ -37,6 +37,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.unm
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
+    ImageArchived,
     InvalidManifest,
     InvalidName,
     InvalidOption,
@@ -55,7 +56,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Store
 
 #: tags that one task resolves in turn: small, so that a single large repository keeps all workers busy
 CHUNK = 10
@@ -99,6 +101,7 @@ class _Tags:
     all: list[str]
     refused: list[InvalidReference]
     selected: list[str]
+    records: t.Mapping[str, TagRecord]
 
 
 @dataclasses.dataclass
@@ -110,6 +113,9 @@ class _Listing:
     selected: list[str]
     existing: frozenset[str]
     fresh: bool
+    #: what the lists of the source and of the destination tell of tags
+    records: t.Mapping[str, TagRecord] = dataclasses.field(default_factory=dict)
+    existing_records: t.Mapping[str, TagRecord] = dataclasses.field(default_factory=dict)
     unfinished: int = 0
     digests: dict[str, str] = dataclasses.field(default_factory=dict)
     indexes: set[str] = dataclasses.field(default_factory=set)
@@ -303,12 +309,13 @@ class Planner:
 
     def _read_tags(self, target: Target) -> _Tags:
         tags, refused = [], []
-        for tag in self._source.tags(target.source):
+        listing = self._source.listing(target.source)
+        for tag in listing.tags:
             try:
                 tags.append(check_tag(tag))
             except InvalidReference as error:
                 refused.append(error)
-        return _Tags(tags, refused, self._select(target, tags))
+        return _Tags(tags, refused, self._select(target, tags), listing.records)
 
     def _make_listing(self, target: Target) -> _Listing:
         with self._lock:
@@ -321,11 +328,11 @@ class Planner:
                 hint = "Check the spelling, or take it out of tags.include."
                 self._fail(target.source, tag, ManifestUnknown("there is no such tag.", subject=f"{target.source}:{tag}", hint=hint))
         try:
-            existing = frozenset(self._destination.tags(target.destination))
+            there = self._destination.listing(target.destination)
             fresh = False
         except RepositoryUnknown:
-            existing, fresh = frozenset(), True
-        return _Listing(target, found.all, found.selected, existing, fresh)
+            there, fresh = Listing([]), True
+        return _Listing(target, found.all, found.selected, frozenset(there.tags), fresh, found.records, there.records)
 
     def _followers(self, listing: _Listing) -> dict[str, list[str]]:
         """Tags that were not selected, but belong to a digest that may turn out to be: {what their names begin with: tags}."""
@@ -356,7 +363,8 @@ class Planner:
     def _resolve(self, listing: _Listing, tag: str) -> list[PlanRow]:
         """The rows for a selected tag or digest: its own, and those of referrers that the destination does not have."""
         target = listing.target
-        found = self._source.resolve(target.source, tag)
+        known = self._ledger.copied(target.destination, tag) if self._ledger else None
+        found = self._listed(listing, tag, known) or self._source.resolve(target.source, tag)
         if found is None:
             raise ManifestUnknown(
                 "is in the repository's list of tags, but there is no manifest.",
@@ -368,12 +376,13 @@ class Planner:
             if found.media_type in INDEXES:
                 listing.indexes.add(found.digest)
         name = "" if is_digest(tag) else tag
-        known = self._ledger.copied(target.destination, tag) if self._ledger else None
         existing = None
         # a repository without any tag may hold a digest all the same
         if tag in listing.existing or not name:
             if self._policy.trust_ledger and known is not None and not known.broken:
                 existing = Descriptor(found.media_type, known.digest, -1)
+            elif (record := listing.existing_records.get(tag)) is not None and is_digest(record.digest):
+                existing = Descriptor(record.media_type, record.digest, -1)
             else:
                 existing = self._destination.resolve(target.destination, tag)
         # read where it is needed, and once
@@ -383,6 +392,22 @@ class Planner:
         seen = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
         row = make_row(source, destination, action, fresh=listing.fresh, **seen)
         return [row, *self._referrer_rows(listing, found, wanted, read)] if action == "unchanged" else [row]
+
+    def _listed(self, listing: _Listing, tag: str, known: Copied | None) -> Descriptor | None:
+        """A tag as the source's list has it; None where that does not tell its digest, or not what kind of manifest it is."""
+        record = listing.records.get(tag)
+        if record is None:
+            return None
+        if record.archived:
+            raise ImageArchived(
+                "is archived, and cannot be read before it is restored.",
+                subject=f"{self._source.name}/{listing.target.source}:{tag}",
+                hint="Restore it at the source and run again, or leave it out with tags.exclude.",
+            )
+        if not is_digest(record.digest):
+            return None
+        media_type = record.media_type or (known.media_type if known is not None and known.source_digest == record.digest else "")
+        return Descriptor(media_type, record.digest, -1) if media_type else None
 
     def _decide(
         self, listing: _Listing, found: Descriptor, existing: Descriptor | None, known: Copied | None, read: _Read

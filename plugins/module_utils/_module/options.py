@@ -23,7 +23,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.rul
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HTTPOptions
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HTTPOptions, Transport, origin_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Platform, parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import (
     canonical_registry,
@@ -38,7 +38,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.timetab
     parse_window,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.tls import CERTS_D, TLSOptions
-from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, profile_for
+from ansible_collections.registryops.migration.plugins.module_utils._providers.api import API
+from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile, profile_for
+from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
@@ -47,6 +50,21 @@ Options = dict[str, t.Any]
 
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
 SIDES = ("source", "destination")
+
+#: how to reach AWS, by the names that the collections for AWS use; all of them are boto3's where they are not given
+AWS: Options = {
+    "profile": {"type": "str"},
+    "region": {"type": "str"},
+    "access_key": {"type": "str"},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+    "role_arn": {"type": "str"},
+    "role_session_name": {"type": "str", "default": "registryops-migration"},
+    "external_id": {"type": "str"},
+    "endpoint_url": {"type": "str"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_bundle": {"type": "path"},
+}
 
 ENDPOINT: Options = {
     "type": {"type": "str", "choices": ["registry", "oci_layout"], "default": "registry"},
@@ -57,6 +75,18 @@ ENDPOINT: Options = {
     "password": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
     "registry_token": {"type": "str", "no_log": True},
+    "api_url": {"type": "str"},
+    "api_token": {"type": "str", "no_log": True},
+    "namespaces": {"type": "list", "elements": "str", "default": []},
+    "aws": {"type": "dict", "options": AWS},
+    "swr": {
+        "type": "dict",
+        "options": {
+            "project": {"type": "str", "required": True},
+            "access_key": {"type": "str", "required": True},
+            "secret_key": {"type": "str", "required": True, "no_log": True},
+        },
+    },
     "auth_file": {"type": "path"},
     "search_auth_files": {"type": "bool", "default": True},
     "plain_http": {"type": "bool", "default": False},
@@ -187,6 +217,7 @@ class Connections:
         #: how many workers have one limit together
         self._shared_by = max(1, module.params.get("limits_shared_by") or 1)
         self._opened: list[Store] = []
+        self._transports: list[Transport] = []
         #: is told the result of a task that fails as a whole, before it does
         self.on_failure: t.Callable[[dict[str, t.Any]], None] = lambda result: None
         self._further: list[Options] = module.params.get("further_destinations") or []
@@ -247,16 +278,59 @@ class Connections:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
         credential_for, headers = self._credentials(options, host)
         http = http_options(options, name)
+        provided: list[Provider] = []
         client = RegistryClient(
             canonical_registry(host),
             plain_http=plain_http,
             options=dataclasses.replace(http, requests_per_second=self._figure(_REQUESTS[side], options["requests_per_second"])),
-            credential_for=credential_for,
+            credential_for=lambda repository: (provided[0].credential() if provided else None) or credential_for(repository),
             headers=headers,
             bandwidth=self._bandwidth[side],
             on_secret=self._module.no_log_values.add,
+            renew=lambda refused: provided[0].renew(refused) if provided else None,
         )
-        return RegistryStore(client, profile_for(host, options["provider"]), options["chunk_size"])
+        site = self._site(name, options, client, lambda: credential_for(""), http)
+        profile = profile_for(host, options["provider"])
+
+        def provide(found: Profile) -> Provider:
+            provided.append(make_provider(found, site))
+            return provided[0]
+
+        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=options["provider"] is None and profile is GENERIC)
+
+    def _site(
+        self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions
+    ) -> Site:
+        hide = self._module.no_log_values.add
+        scheme = client.origin.scheme
+
+        def make_api(base: str, headers: t.Callable[[], t.Mapping[str, str]]) -> API:
+            origin = origin_of(base)
+            if origin == client.origin:
+                return API(client.transport, base, headers)
+            transport = Transport(origin, dataclasses.replace(http, connect_to=""))
+            self._transports.append(transport)
+            return API(transport, base, headers)
+
+        api_url = (options["api_url"] or "").rstrip("/")
+        if api_url and not api_url.startswith(("http://", "https://")):
+            api_url = f"{scheme}://{api_url}"
+        if options["api_token"]:
+            hide(options["api_token"])
+        return Site(
+            host=client.host,
+            default_base=f"{scheme}://{client.origin}",
+            client=client,
+            credential=credential,
+            make_api=make_api,
+            on_secret=hide,
+            option=name,
+            api_url=api_url,
+            api_token=options["api_token"] or "",
+            namespaces=tuple(options["namespaces"]),
+            aws=without_none(options["aws"] or {}),
+            swr=without_none(options["swr"] or {}),
+        )
 
     def _credentials(self, options: Options, host: str) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str]]:
         """What finds the credential for a repository, and the headers that docker's file wants to be sent along."""
@@ -295,6 +369,8 @@ class Connections:
     def _close(self) -> list[MigrationError]:
         """Close all that was opened, and pass on what registries asked to be told; returns what went wrong."""
         failures = []
+        for transport in self._transports:
+            transport.close()
         for store in self._opened:
             for warning in store.warnings:
                 self._module.warn(warning)

@@ -81,13 +81,20 @@ class TokenRefused(AuthenticationFailed):
 class Authenticator:
     """Authorization headers for one registry. Threads share it.
 
-    `on_secret` is told of each token, so that it can be kept out of all output.
+    `on_secret` is told of each token, so that it can be kept out of all output. `renew` is asked for a user name and a password in place
+    of those that a registry does not take any more; None: there are no others.
     """
 
     def __init__(
-        self, transport: Transport, credential: Credential | None, on_secret: t.Callable[[str], None] = lambda secret: None
+        self,
+        transport: Transport,
+        credential: Credential | None,
+        on_secret: t.Callable[[str], None] = lambda secret: None,
+        renew: t.Callable[[Credential], Credential | None] = lambda refused: None,
     ) -> None:
         self._transport = transport
+        self._renew = renew
+        self._renewing = threading.Lock()
         self._credential = credential
         self._on_secret = on_secret
         self._lock = threading.Lock()
@@ -157,6 +164,8 @@ class Authenticator:
             # it has not been shown yet
             return scopes
         if self._mode == "given" or (rejected.startswith("Basic ") and "bearer" not in by_scheme):
+            if self._mode == "basic" and self._has_renewed(rejected):
+                return scopes
             raise self._refused(where)
         if "bearer" in by_scheme:
             return self._learn_bearer(by_scheme["bearer"], rejected, scopes)
@@ -170,6 +179,18 @@ class Authenticator:
             parameters = {"realm": self._realm, "service": self._service}
             return self._learn_bearer(Challenge("bearer", parameters), rejected, scopes)
         raise self._refused(where)
+
+    def _has_renewed(self, rejected: str) -> bool:
+        """Whether there is another credential than the one that was refused; asked for once, however many workers were refused."""
+        with self._renewing:
+            if self._basic()["Authorization"] != rejected:
+                return True
+            credential = self._require()
+            other = self._renew(credential)
+            if other is None or other == credential:
+                return False
+            self._credential = other
+            return True
 
     def _refused(self, where: str) -> AuthenticationFailed:
         if self._credential is None:

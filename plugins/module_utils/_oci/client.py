@@ -24,7 +24,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.authent
     repository_scope,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader
-from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Scope
+from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Challenge, Scope, parse_challenges
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Body
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest, matches
@@ -62,19 +62,21 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
     parse_manifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
+from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import MOST_PAGES, Page, next_link, walk
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import api_host, check_registry_host
 
 #: the largest page that registries take (docker-registry answers 400 above it)
 PAGE = 1000
-MOST_PAGES = 100_000
-#: pages of a list, one after the other, that bring nothing new
-MOST_BARREN_PAGES = 100
+#: sizes to which some products cut a catalogue whatever is asked for
+SMALLER_PAGES = frozenset({50, 100, 200, 250, 500})
 #: a blob of at most this size is sent from memory, and may teach whether the registry takes a blob in one POST
 SMALL_BLOB = 64 << 10
 CHUNK = 16 << 20
 #: what is shorter than this stands in every text
 SHORTEST_SECRET = 4
 MOUNT_ATTEMPTS = 2
+#: headers by which products can be known
+TELLING_HEADERS = ("server", "x-jfrog-version", "x-artifactory-id", "x-harbor-csrf-token", "x-gitea-version", "set-cookie")
 #: refused attempts to sign in for one request before it counts as refused
 SIGN_INS = 3
 
@@ -119,6 +121,14 @@ class PutManifest:
     subject_kept: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Greeting:
+    """What a registry says before it knows who asks: its challenges, and its headers by their names in lower case."""
+
+    challenges: tuple[Challenge, ...] = ()
+    headers: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
 class RegistryClient:
     """The distribution API of one registry.
 
@@ -137,6 +147,7 @@ class RegistryClient:
         headers: t.Mapping[str, str] | None = None,
         bandwidth: Rate | None = None,
         on_secret: t.Callable[[str], None] = lambda secret: None,
+        renew: t.Callable[[Credential], Credential | None] = lambda refused: None,
         features: Features | None = None,
     ) -> None:
         self.host = check_registry_host(host)
@@ -149,12 +160,15 @@ class RegistryClient:
         self._credential_for = credential_for
         self._headers = dict(headers or {})
         self._on_secret = on_secret
+        self._renew = renew
         self._lock = threading.Lock()
         self._by_repository: dict[str, Authenticator] = {}
         self._by_credential: dict[Credential | None, Authenticator] = {}
         self._one_scope_a_token = False
         #: whether the registry has let us in at all: a refusal then is about what was asked for
         self._welcome = False
+        #: how the registry has answered the ping: products are known by that
+        self.greeting = Greeting()
         self.features = features or Features()
         self._actions = PULL
 
@@ -165,7 +179,7 @@ class RegistryClient:
             with self._lock:
                 credential = self._credential_for(repository)
                 if credential not in self._by_credential:
-                    made = Authenticator(self.transport, credential, self._on_secret)
+                    made = Authenticator(self.transport, credential, self._on_secret, self._renew)
                     made.one_scope_a_token = self._one_scope_a_token
                     self._by_credential[credential] = made
                 found = self._by_repository[repository] = self._by_credential[credential]
@@ -278,6 +292,8 @@ class RegistryClient:
         A token service is not asked yet: the first request for a repository does that, and finds a wrong password.
         """
         response = self.transport.request("GET", f"{self._base}/v2/", {"Accept": "application/json"}, attempts=2)
+        challenges = tuple(parse_challenges(response.header_lines("WWW-Authenticate")))
+        self.greeting = Greeting(challenges, {name: response.headers.get(name, "") for name in TELLING_HEADERS})
         if response.status == 401:
             authenticator = self._authenticator("")
             response.drain()
@@ -319,21 +335,18 @@ class RegistryClient:
         return list(self._pages(path, "tags", self._scope(repository), self._subject(repository)))
 
     def _pages(self, path: str, key: str, scopes: t.Sequence[Scope], what: str) -> t.Iterator[str]:
-        url: str | None = f"{self._base}{path}?n={PAGE}"
-        seen_urls: set[str] = set()
-        seen_names: set[str] = set()
-        barren = 0
+        seen: set[str] = set()
         linked = False
-        while url is not None:
-            if url in seen_urls or len(seen_urls) >= MOST_PAGES or barren > MOST_BARREN_PAGES:
-                raise InvalidAnswer("its pages of a list go round in a circle.", subject=what, hint="Report it to the registry's operator.")
-            seen_urls.add(url)
+        refused = False
+
+        def read(url: str) -> Page[str]:
+            nonlocal linked, refused
             response = self._request("GET", url, scopes, {"Accept": "application/json"}, follow=True, read_whole=LIST_BODY)
-            if response.status == 400 and len(seen_urls) == 1 and "n=" in url:
+            if response.status == 400 and not seen and "n=" in url:
                 # a registry with a smaller limit refuses the page size; its own default always works
                 response.drain()
-                url = f"{self._base}{path}"
-                continue
+                refused = True
+                return Page((), f"{self._base}{path}")
             if response.status != 200:
                 self._fail(response, what)
             answer = response.json(LIST_BODY)
@@ -342,33 +355,28 @@ class RegistryClient:
                 names = []
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
-            known = len(seen_names)
-            for name in names:
-                if name not in seen_names:
-                    seen_names.add(name)
-                    yield name
-            # pages may be empty where a user sees only some names, but not for ever
-            barren = barren + 1 if len(seen_names) == known else 0
+            new = [name for name in dict.fromkeys(names) if name not in seen]
+            seen.update(new)
             following = self._next_page(url, response, what)
             linked = linked or following is not None
-            if following is None and len(names) == PAGE and not barren and not linked:
+            cut = len(names) == PAGE or (key == "repositories" and len(names) in SMALLER_PAGES)
+            if following is None and cut and new and not linked:
                 # exactly a page, and no word of another: registries without Link go on from a name
-                following = f"{self._base}{path}?{urlencode({'n': PAGE, 'last': names[-1]})}"
-            url = following
+                page = {} if refused else {"n": PAGE}
+                following = f"{self._base}{path}?{urlencode({**page, 'last': names[-1]})}"
+            return Page(new, following)
+
+        return walk(f"{self._base}{path}?n={PAGE}", read, what)
 
     def _next_page(self, url: str, response: Response, what: str) -> str | None:
-        """Follow `Link: <...>; rel="next"` (RFC 5988), with and without quotes, relative or absolute; never to another host."""
-        for line in response.header_lines("Link"):
-            for link in line.split(", <"):
-                target, _bracket, parameters = link.strip().lstrip("<").partition(">")
-                relation = parameters.replace('"', "").replace(" ", "").lower()
-                if "rel=next" not in relation.split(";"):
-                    continue
-                following = self._at_home(urljoin(url, target))
-                if origin_of(following) != self.origin:
-                    raise InvalidAnswer("the next page of a list is said to be on another host.", subject=what)
-                return following
-        return None
+        """What `Link` names as the next page; never on another host."""
+        target = next_link(url, response.header_lines("Link"))
+        if target is None:
+            return None
+        following = self._at_home(target)
+        if origin_of(following) != self.origin:
+            raise InvalidAnswer("the next page of a list is said to be on another host.", subject=what)
+        return following
 
     def _at_home(self, url: str) -> str:
         """An address on the registry's host with the scheme and port that the user gave: behind a proxy registries name their own."""
@@ -377,6 +385,27 @@ class RegistryClient:
             return url
         parts = urlsplit(url)
         return f"{self._base}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+
+    def ask(
+        self, path: str, scopes: t.Sequence[Scope], what: str, *, accept: t.Collection[int] = (200,), method: str = "GET", text: str = ""
+    ) -> tuple[t.Any, Response]:
+        """What a product adds to the distribution API at the registry's own address: the JSON document, and its answer.
+
+        `path` may be an address of a next page. Statuses that are not in `accept` become errors, about `what`; for those that are and
+        have no JSON the document is None.
+        """
+        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if text else {})}
+        response = self._request(method, path, scopes, headers, text.encode() or None, read_whole=LIST_BODY)
+        if response.status not in accept:
+            self._fail(response, what)
+        if response.status != 200:
+            response.drain()
+            return None, response
+        return response.json(LIST_BODY), response
+
+    def next_page(self, url: str, response: Response, what: str) -> str | None:
+        """The address of the page after an answer, on this registry; None where it was the last one."""
+        return self._next_page(url if url.startswith("http") else self._base + url, response, what)
 
     # -- manifests
     def head_manifest(self, repository: str, reference: str) -> Descriptor | None:

@@ -244,6 +244,12 @@ class SourceMoved(MigrationError):
     kind = "source_moved"
 
 
+class ImageArchived(MigrationError):
+    """A registry keeps an image in storage from which it cannot be read at once."""
+
+    kind = "image_archived"
+
+
 class TagConflict(MigrationError):
     """The destination's tag exists with another digest, and the policy says to fail."""
 

@@ -16,6 +16,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import NEAR
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,14 @@ class Received:
 
     how: str
     size: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The tags of a repository, and what the store told of them on the way: {tag: record}, empty where it told names alone."""
+
+    tags: list[str]
+    records: t.Mapping[str, TagRecord] = dataclasses.field(default_factory=dict)
 
 
 class Store(abc.ABC):
@@ -54,9 +63,17 @@ class Store(abc.ABC):
     def repositories(self) -> t.Iterator[str]:
         """All repositories; CatalogForbidden where the store does not say."""
 
+    def record(self, repository: str) -> RepositoryRecord | None:
+        """What the list of repositories told of one beside its name; None where it has not been read, or tells names alone."""
+        return None
+
     @abc.abstractmethod
     def tags(self, repository: str) -> list[str]:
         """All tags of a repository; RepositoryUnknown where there is none."""
+
+    def listing(self, repository: str) -> Listing:
+        """All tags of a repository, with digests where that costs no request for each; RepositoryUnknown where there is none."""
+        return Listing(self.tags(repository))
 
     @abc.abstractmethod
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
@@ -77,6 +94,9 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
         """A blob for reading; BlobUnknown where it is not there."""
+
+    def expect_blobs(self, repository: str, digests: t.Sequence[str]) -> None:  # noqa: B027 - most stores have no use for it
+        """Say which blobs a repository is going to receive, so that the store can ask for several at once."""
 
     def learns_from(self, descriptor: Descriptor) -> bool:
         """Whether sending this blob would show how the store takes blobs in the fewest requests: the others do well to wait for it."""

@@ -22,7 +22,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
+    AuthenticationFailed,
     BlobUnknown,
+    CatalogForbidden,
     ConnectionFailed,
     DigestMismatch,
     ManifestTooLarge,
@@ -35,8 +37,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate, backoff
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
+from ansible_collections.registryops.migration.plugins.module_utils._providers.table import recognise
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Received, Store
 
 #: blobs up to this size are held in memory, so that a request can be sent again without asking the source again
 BUFFERED = 256 << 10
@@ -46,6 +51,8 @@ _CHUNK_SIZES = (CHUNK, 4 << 20, 1 << 20, 256 << 10)
 _LOST_SESSION = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 #: so many refused mounts, with not one granted, and the registry is not asked any more
 _REFUSED_MOUNTS = 3
+#: tags of each repository whose digests in a product's list are compared with those that the registry gives
+CHECKED_DIGESTS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +66,18 @@ class _Holder:
 class RegistryStore(Store):
     """A registry that speaks the distribution specification."""
 
-    def __init__(self, client: RegistryClient, profile: Profile, chunk_size: int = 0) -> None:
-        """`chunk_size` in bytes, where the user has chosen one; 0: what is learnt."""
+    def __init__(
+        self,
+        client: RegistryClient,
+        profile: Profile,
+        chunk_size: int = 0,
+        provide: t.Callable[[Profile], Provider] | None = None,
+        recognise: bool = False,
+    ) -> None:
+        """`chunk_size` in bytes, where the user has chosen one; 0: what is learnt.
+
+        `provide` makes the provider of a product; `recognise`: the product is to be known by how the registry answers.
+        """
         self.client = client
         self._chosen_chunk_size = chunk_size
         if chunk_size:
@@ -68,6 +85,14 @@ class RegistryStore(Store):
         self.name = client.host
         self.profile = profile
         self._learning = threading.Lock()
+        self._provide = provide
+        self._recognise = recognise
+        self._provider: Provider | None = None
+        #: whether digests in the product's lists are those of its manifests, as far as has been seen
+        self._lists_are_right = True
+        self._records: dict[str, RepositoryRecord] = {}
+        #: whether this user may read the product's own lists
+        self._may_list = True
         self._mounts_refused = 0
         self._mounts_granted = 0
 
@@ -76,15 +101,92 @@ class RegistryStore(Store):
         if writing:
             self.client.will_write()
         self.client.ping()
+        if self._recognise:
+            self._recognise = False
+            self.profile = recognise(self.client.greeting)
+
+    @property
+    def provider(self) -> Provider:
+        """What the product can do; made when it is wanted, for by then the product is known."""
+        with self._learning:
+            if self._provider is None:
+                if self._provide is None:
+                    raise RuntimeError("this store was made without a provider")
+                self._provider = self._provide(self.profile)
+            return self._provider
 
     def expect(self, repositories: t.Sequence[str]) -> None:
         self.client.expect(repositories)
 
     def repositories(self) -> t.Iterator[str]:
-        return self.client.repositories()
+        if self._provide is None:
+            return self.client.repositories()
+        return self._repositories()
+
+    def _repositories(self) -> t.Iterator[str]:
+        names = self._noted(self.provider.repositories())
+        try:
+            first = next(names, None)
+        except (AccessDenied, AuthenticationFailed) as error:
+            if isinstance(error, CatalogForbidden) or not self.provider.lists_digests:
+                raise
+            self._without_lists(error)
+            yield from self.client.repositories()
+            return
+        if first is not None:
+            yield first
+        yield from names
+
+    def _noted(self, records: t.Iterator[RepositoryRecord]) -> t.Iterator[str]:
+        for record in records:
+            self._records[record.name] = record
+            yield record.name
+
+    def record(self, repository: str) -> RepositoryRecord | None:
+        return self._records.get(repository)
+
+    def _without_lists(self, error: MigrationError) -> None:
+        """The product's own lists are closed to this user: the distribution specification's do as well, with more requests."""
+        with self._learning:
+            if not self._may_list:
+                return
+            self._may_list = False
+        self.client.transport.warnings.append(
+            f"{self.profile.title}'s own lists cannot be read, so each tag is asked for, which takes longer. {error}"
+        )
 
     def tags(self, repository: str) -> list[str]:
-        return self.client.tags(repository)
+        return self.listing(repository).tags
+
+    def listing(self, repository: str) -> Listing:
+        records = None
+        if self._provide is not None and self._may_list:
+            try:
+                records = self.provider.tags(repository)
+            except (AccessDenied, AuthenticationFailed) as error:
+                self._without_lists(error)
+        if records is None:
+            return Listing(self.client.tags(repository))
+        tags = [record.name for record in records]
+        known = {record.name: record for record in records}
+        if self._lists_are_right and not self._are_right(repository, records):
+            self._lists_are_right = False
+        if not self._lists_are_right:
+            known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
+        return Listing(tags, known)
+
+    def _are_right(self, repository: str, records: t.Sequence[TagRecord]) -> bool:
+        """Whether the registry gives the digests that the product's list gives, looked at for the first few of a repository."""
+        with_digests = [record for record in records if record.digest and not record.archived]
+        for record in with_digests[:CHECKED_DIGESTS]:
+            found = self.client.head_manifest(repository, record.name)
+            if found is None or found.digest != record.digest:
+                self.client.transport.warnings.append(
+                    f"{self.name}/{repository}:{record.name} has another digest in {self.profile.title}'s list than at the registry: "
+                    "the lists are not believed, and each tag is asked for."
+                )
+                return False
+        return True
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         return self.client.head_manifest(repository, reference)
@@ -305,6 +407,8 @@ class RegistryStore(Store):
         self.client.remember(features)
 
     def close(self) -> None:
+        if self._provider is not None:
+            self._provider.close()
         self.client.close()
 
 

@@ -19,7 +19,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ManifestUnknown, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Received, Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import BUFFERED
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, Meta, NoRoom, Spool
 
@@ -384,8 +385,17 @@ class Wrapped(Store):
     def repositories(self) -> t.Iterator[str]:
         return self._inner.repositories()
 
+    def record(self, repository: str) -> RepositoryRecord | None:
+        return self._inner.record(repository)
+
     def tags(self, repository: str) -> list[str]:
         return self._inner.tags(repository)
+
+    def listing(self, repository: str) -> Listing:
+        return self._inner.listing(repository)
+
+    def expect_blobs(self, repository: str, digests: t.Sequence[str]) -> None:
+        self._inner.expect_blobs(repository, digests)
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         return self._inner.resolve(repository, reference)
@@ -470,7 +480,15 @@ class View(Wrapped):
         return iter(names)
 
     def tags(self, repository: str) -> list[str]:
-        return self._ask(("tags", repository), lambda: self._inner.tags(repository), len)
+        return self.listing(repository).tags
+
+    def listing(self, repository: str) -> Listing:
+        return self._ask(
+            ("listing", repository), lambda: self._inner.listing(repository), lambda found: len(found.tags) + 4 * len(found.records)
+        )
+
+    def record(self, repository: str) -> RepositoryRecord | None:
+        return self._inner.record(repository)
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         found = self._ask(("resolve", repository, reference), lambda: self._inner.resolve(repository, reference), lambda found: 4)
