@@ -131,6 +131,8 @@ class Ledger:
         #: {digest: repository} of those, which `holder` cannot find on the disk yet
         self._pending: dict[str, str] = {}
         self._written = 0.0
+        self._timer: threading.Timer | None = None
+        self._closed = False
         self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
         self._lock_file = None if read_only else self._take_lock()
         # SQLite makes files of its own beside a ledger, for whoever reads as well: those that were not there are removed in the end
@@ -273,6 +275,20 @@ class Ledger:
                 self._pending[digest] = repository
             if len(self._tags) >= GROUP_ROWS or time.monotonic() - self._written >= GROUP_SECONDS:
                 self._write()
+            elif self._timer is None:
+                # nothing more may come for hours
+                self._timer = threading.Timer(GROUP_SECONDS, self._write_what_waits)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _write_what_waits(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._closed:
+                return
+            # a problem is told to whoever writes next
+            with contextlib.suppress(StateError):
+                self._write()
 
     def _write(self) -> None:
         """Write what has been recorded. The lock is held."""
@@ -282,9 +298,14 @@ class Ledger:
         tags, self._tags = self._tags, []
         blobs, self._blobs = self._blobs, []
         self._pending.clear()
-        with self._committed() as database:
-            database.executemany(_RECORD, tags)
-            database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
+        try:
+            with self._committed() as database:
+                database.executemany(_RECORD, tags)
+                database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
+        except StateError:
+            # for the next attempt: there may be room again
+            self._tags[:0], self._blobs[:0] = tags, blobs
+            raise
 
     def _values(self, row: TagRow, now: float) -> tuple[t.Any, ...]:
         error = row.error
@@ -403,6 +424,9 @@ class Ledger:
     def close(self) -> None:
         """Leave one complete file behind, and let other processes in."""
         with self._lock, contextlib.suppress(sqlite3.Error, StateError):
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             if self._lock_file is not None:
                 self._write()
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -32,6 +32,10 @@ MOST_LINE = 16 << 10
 MOST_INTERIM = 20
 #: a body up to this size travels with its head
 JOINED = 64 << 10
+#: bytes that a server has to take within the time in which it may be silent
+SENT_AT_ONCE = 256 << 10
+#: digits of a number of bytes in a header: more than that is no number that anything could have
+MOST_DIGITS = 18
 #: seconds after which a connection is looked at before it is used again
 UNSEEN = 1.0
 #: everything that may stand in a request's target (RFC 3986), "%" included: what is escaped already stays as it is
@@ -235,7 +239,10 @@ class Connection:
             if body is None or isinstance(body, bytes):
                 if body and len(body) > JOINED:
                     sock.sendall(head)
-                    sock.sendall(body)
+                    # the time limit of sendall is for all that it is given, and is meant for a server that takes nothing
+                    with memoryview(body) as view:
+                        for start in range(0, len(view), SENT_AT_ONCE):
+                            sock.sendall(view[start : start + SENT_AT_ONCE])
                 else:
                     sock.sendall(head + body if body else head)
                 return
@@ -245,7 +252,11 @@ class Connection:
             return
         for piece in body:
             try:
-                sock.sendall(piece)
+                if len(piece) > SENT_AT_ONCE:
+                    for start in range(0, len(piece), SENT_AT_ONCE):
+                        sock.sendall(piece[start : start + SENT_AT_ONCE])
+                else:
+                    sock.sendall(piece)
             except OSError as error:
                 self._refused(error)
                 return
@@ -465,7 +476,7 @@ def _framing(method: str, status: int, headers: Headers) -> int:
     if not lengths:
         return _TO_THE_END
     length = lengths.pop()
-    if lengths or not length.isdecimal() or not length.isascii():
+    if lengths or not length.isdecimal() or not length.isascii() or len(length) > MOST_DIGITS:
         raise NotHTTP("it says its length in two ways, or not as a number")
     return int(length)
 
