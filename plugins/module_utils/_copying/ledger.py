@@ -358,19 +358,23 @@ class Ledger:
                 "UPDATE blobs SET repository = ? WHERE destination = ? AND digest = ?", (repository, self._destination, digest)
             )
 
-    def copied(self, repository: str, tag: str) -> Copied | None:
-        """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
+    def copied(self, repository: str, tags: t.Sequence[str]) -> dict[str, Copied]:
+        """What is known of tags from when they were last copied from this source or found unchanged; nothing for the others.
+
+        Several at once, for a question costs more than its answer: at most a few hundred.
+        """
         with self._lock:
             self._write()
         rows = self._query(
-            "SELECT source_digest, digest, form, broken, media_type FROM tags"
-            " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
-            (self._destination, repository, tag, self._source),
+            "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"
+            f" WHERE destination = ? AND repository = ? AND tag IN ({', '.join('?' * len(tags))}) AND source = ?"
+            " AND state IN ('copied', 'unchanged')",
+            (self._destination, repository, *tags, self._source),
         )
-        if not rows:
-            return None
-        source_digest, digest, form, broken, media_type = rows[0]
-        return Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
+        return {
+            tag: Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
+            for tag, source_digest, digest, form, broken, media_type in rows
+        }
 
     def distrust(self, tags: t.Iterable[tuple[str, str]]) -> None:
         """Remember that a hole was found in tags `(repository, tag)`, so that the next run copies them again."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import threading
 import time
 import typing as t
@@ -46,7 +47,8 @@ PULL = frozenset({"pull"})
 PULL_PUSH = frozenset({"pull", "push"})
 
 
-def repository_scope(repository: str, actions: t.AbstractSet[str]) -> Scope:
+@functools.lru_cache(maxsize=4096)
+def repository_scope(repository: str, actions: frozenset[str]) -> Scope:
     """The scope for a repository, such as `repository:team/app:pull,push`."""
     return Scope("repository", repository, frozenset(actions))
 

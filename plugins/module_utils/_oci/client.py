@@ -526,7 +526,7 @@ class RegistryClient:
 
     def delete_manifest(self, repository: str, reference: str) -> bool:
         """Delete a tag or a digest; False where it was not there."""
-        scope = repository_scope(repository, {"delete", "pull"})
+        scope = repository_scope(repository, frozenset({"delete", "pull"}))
         response = self._request("DELETE", f"/v2/{repository}/manifests/{reference}", (scope,))
         if response.status == 404:
             response.drain()
