@@ -61,6 +61,11 @@ CREATE TABLE IF NOT EXISTS verifications (
 );
 """
 
+#: with as many marks as there are tags in place of the last one
+_COPIED = (
+    "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"
+    " WHERE destination = ? AND repository = ? AND source = ? AND state IN ('copied', 'unchanged') AND tag IN (?...)"
+)
 _HOLDER = "SELECT repository FROM blobs WHERE destination = ? AND digest = ?"
 _COLUMNS = (
     *("destination", "repository", "tag", "source", "source_repository", "source_tag", "source_digest", "digest", "media_type"),
