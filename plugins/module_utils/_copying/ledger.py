@@ -371,7 +371,7 @@ class Ledger:
         with self._lock:
             self._write()
         rows = self._query(
-            "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"
+            "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"  # noqa: S608 - marks only
             f" WHERE destination = ? AND repository = ? AND tag IN ({', '.join('?' * len(tags))}) AND source = ?"
             " AND state IN ('copied', 'unchanged')",
             (self._destination, repository, *tags, self._source),
