@@ -370,12 +370,8 @@ class Ledger:
         """
         with self._lock:
             self._write()
-        rows = self._query(
-            "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"  # noqa: S608 - marks only
-            f" WHERE destination = ? AND repository = ? AND tag IN ({', '.join('?' * len(tags))}) AND source = ?"
-            " AND state IN ('copied', 'unchanged')",
-            (self._destination, repository, *tags, self._source),
-        )
+        statement = _COPIED.replace("?...", ", ".join("?" * len(tags)))
+        rows = self._query(statement, (self._destination, repository, self._source, *tags))
         return {
             tag: Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
             for tag, source_digest, digest, form, broken, media_type in rows

@@ -19,6 +19,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 import time
 import typing as t
 from urllib.parse import quote, unquote
@@ -34,6 +35,8 @@ MOST_INTERIM = 20
 JOINED = 64 << 10
 #: bytes that a server has to take within the time in which it may be silent
 SENT_AT_ONCE = 256 << 10
+#: how waits end that are too long: by Python's count, and by the kernel's
+TIMEOUTS = (socket.timeout, BlockingIOError)
 #: digits of a number of bytes in a header: more than that is no number that anything could have
 MOST_DIGITS = 18
 #: seconds after which a connection is looked at before it is used again
@@ -263,7 +266,7 @@ class Connection:
 
     def _refused(self, error: OSError) -> None:
         """Sending failed: the answer that may have come before says more than the error."""
-        if isinstance(error, socket.timeout):
+        if isinstance(error, TIMEOUTS):
             raise ReadTimeout("the server takes no more") from error
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
             raise error
@@ -336,7 +339,7 @@ class Connection:
     def _receive(self, most: int) -> bytes:
         try:
             received: bytes = self._sock.recv(most)
-        except socket.timeout as error:
+        except TIMEOUTS as error:
             raise ReadTimeout("nothing came") from error
         except ssl.SSLError:
             raise
@@ -515,7 +518,7 @@ def connect(route: Route) -> t.Any:
             if proxy:
                 _tunnel(sock, route, proxy)
             sock = _start_tls(sock, route.context, route.server_name)
-        sock.settimeout(route.read_timeout)
+        _limit_waits(sock, route.read_timeout)
     except (socket.timeout, ReadTimeout) as error:
         sock.close()
         raise ConnectTimeout("TLS took too long") from error
@@ -523,6 +526,25 @@ def connect(route: Route) -> t.Any:
         sock.close()
         raise
     return sock
+
+
+def _limit_waits(sock: t.Any, seconds: float) -> None:
+    """Have a wait for the other end be over after so many seconds.
+
+    Where it can, the kernel counts them: a limit of Python's costs a system call and two changes between threads more, each time.
+    """
+    sock.settimeout(seconds)
+    if type(sock) is not socket.socket:
+        # TLS asks the socket first, and waits only then
+        return
+    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    except OSError:
+        # a system whose times have another form
+        return
+    sock.settimeout(None)
 
 
 def _open(host: str, port: int, seconds: float) -> socket.socket:
