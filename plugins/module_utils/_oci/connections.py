@@ -534,7 +534,7 @@ def _limit_waits(sock: t.Any, seconds: float) -> None:
     Where it can, the kernel counts them: a limit of Python's costs a system call and two changes between threads more, each time.
     """
     sock.settimeout(seconds)
-    if type(sock) is not socket.socket:
+    if isinstance(sock, ssl.SSLSocket) or not isinstance(sock, socket.socket):
         # TLS asks the socket first, and waits only then
         return
     limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))

@@ -124,7 +124,9 @@ def test_who_had_a_blob_first_stays_its_holder(ledger):
 def test_what_is_known_of_a_tag(ledger):
     assert ledger.copied("team/app", ["1"]).get("1") is None
     ledger.record([row(digest=DIGESTS[7], form="subset linux/amd64")])
-    assert ledger.copied("team/app", ["1"]).get("1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False)
+    assert ledger.copied("team/app", ["1"]).get("1") == Copied(
+        DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False, media_type=row().media_type
+    )
 
 
 @pytest.mark.parametrize("state", ["copied", "unchanged", "failed", "kept", "conflict"])
@@ -223,13 +225,18 @@ def test_many_threads_write(ledger):
 
 
 def test_a_tag_and_its_blobs_are_written_together_or_not_at_all(ledger):
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON blobs BEGIN SELECT RAISE(ABORT, 'no room'); END")
     with pytest.raises(StateError, match="cannot be written"):
-        ledger.record([row()], [(DIGESTS[1], "team/app", 60), (DIGESTS[2], "team/app", object())])
+        ledger.record([row()], [(DIGESTS[1], "team/app", 60)])
     assert read(ledger, "SELECT * FROM tags") == []
     assert read(ledger, "SELECT * FROM blobs") == []
-    # and it goes on
-    ledger.record([row()])
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+        database.execute("DROP TRIGGER full")
+    # there is room again, and nothing was forgotten
+    ledger.finish("ok", {})
     assert len(read(ledger, "SELECT * FROM tags")) == 1
+    assert len(read(ledger, "SELECT * FROM blobs")) == 1
 
 
 def test_a_file_that_is_no_ledger(folder):
