@@ -96,7 +96,7 @@ def test_what_is_public_is_listed_for_everybody(filled: Product) -> None:
 
 def test_a_token_is_renewed_before_it_ends(filled: Product) -> None:
     double = double_of(filled)
-    double.token_life = 2
+    double.token_life = 4
     with filled.provider() as provider:
         assert len(list(provider.repositories())) == 5
         assert len(provider.tags("team/app") or []) == 5

@@ -59,7 +59,7 @@ def test_lists_over_several_pages(filled: Product) -> None:
 
 def test_lists_what_the_user_has(filled: Product) -> None:
     held = images.ImageSet()
-    images.add_image(held.repository("mover/deep/er"), "deeper", [], ["1"])
+    images.add_image(held.repository("mover/deep/er"), "deeper", [images.layer("deeper", 1_000)], ["1"])
     push(filled.double.behind.url, held)
     assert digests_of(filled.list(namespaces=None)) == held.tags()
     assert digests_of(filled.list(namespaces=["mover", "team"])) == {**held.tags(), **team_set().tags()}

@@ -176,7 +176,7 @@ def test_creates_projects_with_their_groups(gitlab: Product, registries: Registr
     push(plain.url, held)
     assert_copied(gitlab.copy(plain, tmp_path, to=True), double, held.tags())
     assert_nothing_to_do(gitlab.copy(plain, tmp_path, to=True), 1)
-    refused = gitlab.copy(plain, tmp_path / "refused", to=True, rules=[{"mapping": {"prefix": "nowhere/"}}])
+    refused = gitlab.copy(plain, tmp_path / "refused", to=True, rules=[{"mapping": {"prefix": "nowhere"}}])
     assert refused.result["failed"]
 
 
