@@ -26,6 +26,7 @@ from ansible.utils.color import ANSIBLE_COLOR
 from ansible.utils.vars import merge_hash
 from ansible.vars.clean import remove_internal_keys
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying import journal
 from ansible_collections.registryops.migration.plugins.plugin_utils import _progress, _terminal
 
 #: found out when this is imported in the controller's main process; the processes that run tasks have no output of their own
@@ -257,6 +258,7 @@ class _Follower:
         self._shown = shown
         self._name = name
         self._signals = signals
+        self._watched_at = time.monotonic()
         self._spoken = False
         self._spoke_at = time.monotonic()
         self._has_row = False
@@ -344,7 +346,7 @@ class _Follower:
         """The result, if there is one by now."""
         if self._attached is None:
             if look.result is None:
-                return None
+                return None if silence <= _SILENCE or self._is_watched() else self._lost(look)
             own = self._action.as_returned(look.result, self._background.started)
             if (own.get("error") or {}).get("kind") != "already_running" or look.head is None:
                 return own
@@ -354,10 +356,17 @@ class _Follower:
         latest = look.latest
         if latest is not None and latest["record"] == "end":
             return self._result_of_other(latest)
-        if silence > _SILENCE and look.head is not None and not self._is_alive(look.head["pid"]):
-            lost = "The copy that was attached to has ended without a result. Run it again, and it goes on."
-            return {"failed": True, "changed": False, "msg": lost, "invocation": self._attached.get("invocation", {})}
+        if silence > _SILENCE and look.head is not None and not self._is_alive(look.head):
+            return self._lost(look)
         return None
+
+    def _lost(self, look: _Look) -> Result:
+        """What is known of a run that is gone, and of which nobody writes a result any more."""
+        if look.latest is not None and look.latest["record"] == "end":
+            return self._result_of_other(look.latest)
+        which = "The copy that was attached to" if self._attached is not None else "The copy"
+        lost = f"{which} has ended without a result. Run it again, and it goes on."
+        return {"failed": True, "changed": False, "msg": lost, "invocation": (self._attached or {}).get("invocation", {})}
 
     def _result_of_other(self, end: Result) -> Result:
         result = dict(end["result"])
@@ -369,27 +378,39 @@ class _Follower:
 
     # -- showing
     def _show(self, latest: Result) -> None:
-        if self._row is not None and SCREEN is not None:
-            size = SCREEN.size()
-            self._has_row = size is not None and (self._has_row or self._row.take())
-            if size is not None and self._has_row:
-                self._spoken = True
-                text = _progress.row(self._name, latest, size[0] - 1, self._style)
-                if (text, size) != self._drawn:
-                    self._row.draw(text)
-                    self._drawn = (text, size)
+        try:
+            if self._draws(latest):
                 return
-            self._hide()
+        except (OSError, ValueError):
+            # a full or cleaned folder for temporary files is no reason to end a copy
+            self._row = None
+        self._hide()
         now = time.monotonic()
         if now - self._spoke_at >= self._shown.interval:
             self._spoke_at = now
             self._spoken = True
             self._action.say(_progress.sentence(self._name, latest))
 
+    def _draws(self, latest: Result) -> bool:
+        """Show the row, if the terminal has room for it."""
+        if self._row is None or SCREEN is None:
+            return False
+        size = SCREEN.size()
+        self._has_row = size is not None and (self._has_row or self._row.take())
+        if size is None or not self._has_row:
+            return False
+        self._spoken = True
+        text = _progress.row(self._name, latest, size[0] - 1, self._style)
+        if (text, size) != self._drawn:
+            self._row.draw(text)
+            self._drawn = (text, size)
+        return True
+
     def _hide(self) -> None:
-        if self._row is not None:
-            self._row.give_back()
-            self._row = None
+        row, self._row = self._row, None
+        if row is not None:
+            with contextlib.suppress(OSError, ValueError):
+                row.give_back()
 
     def _how_far(self) -> str:
         latest = self._latest or {}
@@ -437,16 +458,23 @@ class _Follower:
             self._action.command(f": > {shlex.quote(path)}")
         return True
 
-    def _is_alive(self, pid: int) -> bool:
+    def _is_alive(self, head: Result) -> bool:
+        """Whether the process of a journal's head is there: that number may be another process's by now."""
         if self._action.is_local:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return False
-            except PermissionError:
-                return True
+            return journal.is_alive(int(head["pid"]), str(head["born"]))
+        return "alive" in self._action.command(f"kill -0 {int(head['pid'])} 2>/dev/null && echo alive")
+
+    def _is_watched(self) -> bool:
+        """Whether those are there who write the module's result when it ends: they have its number on their command lines."""
+        if time.monotonic() - self._watched_at < _SILENCE:
             return True
-        return "alive" in self._action.command(f"kill -0 {int(pid)} 2>/dev/null && echo alive")
+        self._watched_at = time.monotonic()
+        job = os.path.basename(self._background.results_file).rpartition(".")[0]
+        found = self._action.command(
+            f"ps -A -o args= 2>/dev/null | grep -F {shlex.quote(job)} | grep -v grep | head -n 1; echo; echo asked"
+        )
+        # where processes cannot be listed, nothing is known
+        return "async_wrapper" in found or "asked" not in found
 
     def _remove(self, *paths: str) -> None:
         if self._action.is_local:

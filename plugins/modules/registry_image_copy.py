@@ -139,8 +139,9 @@ notes:
   - While it runs, it is shown how far it is, in a terminal by a line that changes, elsewhere by a line every ten seconds. The variable
     C(registryops_migration_progress) chooses between V(auto), V(line), V(lines) and V(off), and
     C(registryops_migration_progress_interval) is the seconds between two lines.
-  - To that end it runs in the background of the worker, unless the task is in check mode or has C(async) or C(no_log), and with V(off).
-    An interrupt (Ctrl-C) stops the copy in order. A copy whose controller was lost goes on, and the same task run again attaches to it.
+  - To that end it runs in the background of the worker, unless the task is in check mode or has C(async), C(no_log) or
+    O(further_destinations), and with V(off). An interrupt (Ctrl-C) stops the copy in order. A copy whose controller was lost goes on,
+    and the same task run again attaches to it.
   - C(progress.jsonl) in O(state_dir) is the journal of the last run. A file C(stop) beside it stops the run that is under way.
 seealso:
   - module: registryops.migration.registry_image_verify

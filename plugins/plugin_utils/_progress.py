@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.sizes import size_of
+
 Record = t.Mapping[str, t.Any]
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _NARROWEST_BAR, _WIDEST_BAR = 8, 30
 _CYAN, _RED, _PLAIN = "\x1b[36m", "\x1b[31m", "\x1b[0m"
 
@@ -33,15 +34,6 @@ class Style:
     def paint(self, text: str, colour: str) -> str:
         """The text in a colour, where there are any."""
         return f"{colour}{text}{_PLAIN}" if self.colour and text else text
-
-
-def size(count: float) -> str:
-    """Bytes as people write them: three digits, powers of 1000."""
-    unit = 0
-    while count >= 999.5 and unit < len(_UNITS) - 1:
-        count /= 1000
-        unit += 1
-    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 or count >= 99.95 else f"{count:.1f} {_UNITS[unit]}"
 
 
 def duration(seconds: float) -> str:
@@ -74,7 +66,7 @@ def fraction(progress: Record) -> float:
 
 
 def _bytes(progress: Record, of: str) -> str:
-    done, total = size(progress["bytes_done"]), size(progress["bytes_total"])
+    done, total = size_of(progress["bytes_done"]), size_of(progress["bytes_total"])
     if done.split()[1] == total.split()[1]:
         done = done.split()[0]
     # what is to be moved is known when all manifests have been read
@@ -88,7 +80,7 @@ def sentence(name: str, progress: Record) -> str:
     else:
         parts = [f"{progress['tags_done']} of {progress['tags_total']} tags"]
         if progress["bytes_total"]:
-            parts += [_bytes(progress, " of "), f"{size(progress['bytes_per_second'])}/s"]
+            parts += [_bytes(progress, " of "), f"{size_of(progress['bytes_per_second'])}/s"]
         left = seconds_left(progress)
         if left is not None:
             parts.append(f"about {duration(left)} left")
@@ -106,7 +98,7 @@ def row(name: str, progress: Record, columns: int, style: Style) -> str:
     else:
         words = [f"{progress['tags_done']}/{progress['tags_total']} tags"]
         if progress["bytes_total"]:
-            words += [_bytes(progress, "/"), f"{size(progress['bytes_per_second'])}/s"]
+            words += [_bytes(progress, "/"), f"{size_of(progress['bytes_per_second'])}/s"]
         left = seconds_left(progress)
         words.append(f"{duration(progress['seconds'])} gone" if left is None else f"{duration(left)} left")
         has_gauge = True
@@ -137,5 +129,5 @@ def outcome(name: str, result: Record, seconds: float) -> str:
     if counts.get("not_attempted"):
         words.append(f"{counts['not_attempted']} not attempted")
     moved = result.get("bytes_copied", 0)
-    rate = f", {size(moved / seconds)}/s" if moved and seconds >= 1 else ""
-    return f"{name}: {', '.join(words)}; {size(moved)} in {duration(seconds)}{rate}"
+    rate = f", {size_of(moved / seconds)}/s" if moved and seconds >= 1 else ""
+    return f"{name}: {', '.join(words)}; {size_of(moved)} in {duration(seconds)}{rate}"

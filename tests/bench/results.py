@@ -153,7 +153,7 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "processor": models[0] if models else platform.machine(),
         "memory": f"{int(memory) / (1 << 20):.0f} GiB",
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "Python": platform.python_version(),
         "docker-registry": _registry_version(),
     }

@@ -268,13 +268,13 @@ def test_in_a_terminal_one_line_changes_and_is_gone_in_the_end(place: MakePlace)
         screen = terminal.screen
     assert len([row for row in rows if "━" in row]) > 2
     assert all(row.startswith("worker1  ") for row in rows)
-    assert any(re.search(r"\d+%  \d/8 tags  .*/\d\.\d MB  .*B/s  0:0\d left", row) for row in rows), rows
+    assert any(re.search(r"\d+%  \d/8 tags  .*/\d\.\d MiB  .*B/s  0:0\d left", row) for row in rows), rows
     # neither was it ever among the other lines, nor is anything left of it
     assert not any("━" in line or "─" in line for line in above)
     assert (screen.top, screen.bottom) == (0, 23)
     text = screen.text()
     assert "━" not in text
-    assert re.search(r"\nworker1: 8 copied, 0 failed; \d\.\d MB in 0:0\d, .*B/s\nchanged: \[worker1\]\n", text), text
+    assert re.search(r"\nworker1: 8 copied, 0 failed; \d\.\d MiB in 0:0\d, .*B/s\nchanged: \[worker1\]\n", text), text
     assert here.copied() == TAGS
 
 
@@ -294,7 +294,7 @@ def test_in_a_pipe_lines_come_while_the_task_runs(place: MakePlace) -> None:
     # the first of them came when the copy was not done by far, the others a second later each
     assert came[0][0] < TAGS
     assert all(later[1] - earlier[1] > 0.5 for earlier, later in itertools.pairwise(came))
-    assert re.search(r"^worker1: \d of 8 tags, \d.* of 8\.\d MB, .*B/s, about 0:0\d left, 0 failed$", text, re.MULTILINE), text
+    assert re.search(r"^worker1: \d of 8 tags, \d.* of \d\.\d MiB, .*B/s, about 0:0\d left, 0 failed$", text, re.MULTILINE), text
     assert "\x1b" not in text
     assert "\r" not in text
     assert here.leftovers() == []
@@ -359,7 +359,7 @@ def test_the_picture(place: MakePlace, tmp_path: Path) -> None:
     taken: list[str] = []
 
     def seen(screen: Screen) -> None:
-        if not taken and all(re.search(r"━.* ([4-9]\d)%  .*\+? MB .* left", line) for line in screen.lines()[-2:]):
+        if not taken and all(re.search(r"━.* ([4-9]\d)%  .*\+? MiB .* left", line) for line in screen.lines()[-2:]):
             taken.append(as_svg(screen, "ansible-playbook in a terminal, with the progress of two workers below its output"))
 
     shares = "{{ ['team/app0'] if inventory_hostname == 'worker2' else ['team/app1'] }}"

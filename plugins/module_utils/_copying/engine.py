@@ -36,6 +36,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     MigrationError,
     ServerFailed,
     SourceMoved,
+    StateError,
     TagConflict,
     TagImmutable,
     UnsupportedManifest,
@@ -49,6 +50,8 @@ OPEN_BYTES = 32 << 20
 _PUT, _FETCH_CHILD, _FETCH = (0, 0), (2, 0), (2, 1)
 
 Done = t.Callable[[t.Optional[MigrationError]], None]
+#: seconds that what is under way has to come to its end when the ledger cannot be written any more
+_LEDGER_PATIENCE = 6.0
 
 
 @dataclasses.dataclass
@@ -144,6 +147,8 @@ class Engine:
         #: rows that failed, also those of referrers
         self.failed: list[PlanRow] = []
         self.totals = self._blobs.totals
+        #: whether a manifest has been put
+        self.wrote = False
 
     def run(self, rows: t.Iterable[PlanRow]) -> bool:
         """Carry the rows out that move something; False if it stopped before the end because of the error policy."""
@@ -247,6 +252,9 @@ class Engine:
             job.manifest = manifest
             self._open_bytes += manifest.size
         if self._pinned and self._is_there(row, manifest) and row.existing != manifest.digest:
+            if self._policy.referrers:
+                # the tag may have been put by a run that came no further
+                self._copy_referrers(job, manifest)
             self._end(job, None, "unchanged")
             return
         with self._lock:
@@ -439,6 +447,7 @@ class Engine:
                     hint="Many registries take none any more: leave it out, or push the image again with a newer client.",
                 ) from error
             raise
+        self.wrote = True
         subject = manifest.subject
         if subject is None or answer.subject_kept or not self._policy.referrers:
             return
@@ -531,7 +540,11 @@ class Engine:
             error=error,
             existing=row.existing,
         )
-        self._ledger.record([finished], brought)
+        try:
+            self._ledger.record([finished], brought)
+        except StateError as problem:
+            # without a ledger nobody can be told what was done
+            self._scheduler.stop(_LEDGER_PATIENCE, problem)
         self._progress.finished(finished)
         with self._window:
             self.ended += not job.follows

@@ -63,6 +63,8 @@ def fan_out(jobs: t.Sequence[Job], run: t.Callable[[Job], Outcome], spool_dir: s
             one.start()
         for one in runs:
             one.wait()
+        for one in runs:
+            one.check()
         spool = shared.spool
         result = FanOut([one.served for one in runs], Outcome(), shared.read_again)
     result.warnings += [f"{one.name}: {warning}" for one in result.served for warning in one.outcome.warnings]
@@ -91,10 +93,13 @@ class _Run:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait for the end; raises what nobody expected."""
+        """Wait for the end."""
         while self._thread.is_alive():
             # in steps, so that a signal is heard
             self._thread.join(0.5)
+
+    def check(self) -> None:
+        """Raise what nobody expected."""
         if self._unexpected is not None:
             raise self._unexpected
 

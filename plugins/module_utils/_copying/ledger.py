@@ -61,6 +61,11 @@ CREATE TABLE IF NOT EXISTS verifications (
 );
 """
 
+#: with as many marks as there are tags in place of the last one
+_COPIED = (
+    "SELECT tag, source_digest, digest, form, broken, media_type FROM tags"
+    " WHERE destination = ? AND repository = ? AND source = ? AND state IN ('copied', 'unchanged') AND tag IN (?...)"
+)
 _HOLDER = "SELECT repository FROM blobs WHERE destination = ? AND digest = ?"
 _COLUMNS = (
     *("destination", "repository", "tag", "source", "source_repository", "source_tag", "source_digest", "digest", "media_type"),
@@ -131,6 +136,8 @@ class Ledger:
         #: {digest: repository} of those, which `holder` cannot find on the disk yet
         self._pending: dict[str, str] = {}
         self._written = 0.0
+        self._timer: threading.Timer | None = None
+        self._closed = False
         self._neighbours = [_Neighbour(os.path.join(os.path.expanduser(one), LEDGER_FILE)) for one in neighbours]
         self._lock_file = None if read_only else self._take_lock()
         # SQLite makes files of its own beside a ledger, for whoever reads as well: those that were not there are removed in the end
@@ -273,6 +280,20 @@ class Ledger:
                 self._pending[digest] = repository
             if len(self._tags) >= GROUP_ROWS or time.monotonic() - self._written >= GROUP_SECONDS:
                 self._write()
+            elif self._timer is None:
+                # nothing more may come for hours
+                self._timer = threading.Timer(GROUP_SECONDS, self._write_what_waits)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _write_what_waits(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._closed:
+                return
+            # a problem is told to whoever writes next
+            with contextlib.suppress(StateError):
+                self._write()
 
     def _write(self) -> None:
         """Write what has been recorded. The lock is held."""
@@ -282,9 +303,14 @@ class Ledger:
         tags, self._tags = self._tags, []
         blobs, self._blobs = self._blobs, []
         self._pending.clear()
-        with self._committed() as database:
-            database.executemany(_RECORD, tags)
-            database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
+        try:
+            with self._committed() as database:
+                database.executemany(_RECORD, tags)
+                database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
+        except StateError:
+            # for the next attempt: there may be room again
+            self._tags[:0], self._blobs[:0] = tags, blobs
+            raise
 
     def _values(self, row: TagRow, now: float) -> tuple[t.Any, ...]:
         error = row.error
@@ -337,19 +363,19 @@ class Ledger:
                 "UPDATE blobs SET repository = ? WHERE destination = ? AND digest = ?", (repository, self._destination, digest)
             )
 
-    def copied(self, repository: str, tag: str) -> Copied | None:
-        """What is known of a tag from when it was last copied from this source or found unchanged; None for nothing."""
+    def copied(self, repository: str, tags: t.Sequence[str]) -> dict[str, Copied]:
+        """What is known of tags from when they were last copied from this source or found unchanged; nothing for the others.
+
+        Several at once, for a question costs more than its answer: at most a few hundred.
+        """
         with self._lock:
             self._write()
-        rows = self._query(
-            "SELECT source_digest, digest, form, broken, media_type FROM tags"
-            " WHERE destination = ? AND repository = ? AND tag = ? AND source = ? AND state IN ('copied', 'unchanged')",
-            (self._destination, repository, tag, self._source),
-        )
-        if not rows:
-            return None
-        source_digest, digest, form, broken, media_type = rows[0]
-        return Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
+        statement = _COPIED.replace("?...", ", ".join("?" * len(tags)))
+        rows = self._query(statement, (self._destination, repository, self._source, *tags))
+        return {
+            tag: Copied(str(source_digest), str(digest), str(form), bool(broken), str(media_type or ""))
+            for tag, source_digest, digest, form, broken, media_type in rows
+        }
 
     def distrust(self, tags: t.Iterable[tuple[str, str]]) -> None:
         """Remember that a hole was found in tags `(repository, tag)`, so that the next run copies them again."""
@@ -403,6 +429,9 @@ class Ledger:
     def close(self) -> None:
         """Leave one complete file behind, and let other processes in."""
         with self._lock, contextlib.suppress(sqlite3.Error, StateError):
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             if self._lock_file is not None:
                 self._write()
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

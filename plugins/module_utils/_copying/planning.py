@@ -352,9 +352,10 @@ class Planner:
 
     def _resolve_chunk(self, listing: _Listing, tags: list[str], followers: dict[str, list[str]], writer: PlanWriter) -> None:
         rows: list[PlanRow] = []
+        copied = self._ledger.copied(listing.target.destination, tags) if self._ledger else {}
         for tag in tags:
             try:
-                rows += self._resolve(listing, tag)
+                rows += self._resolve(listing, tag, copied.get(tag))
             except ENDS_A_RUN:
                 raise
             except MigrationError as error:
@@ -366,10 +367,12 @@ class Planner:
             rows += self._resolve_followers(listing, followers)
         writer.add(rows)
 
-    def _resolve(self, listing: _Listing, tag: str) -> list[PlanRow]:
-        """The rows for a selected tag or digest: its own, and those of referrers that the destination does not have."""
+    def _resolve(self, listing: _Listing, tag: str, known: Copied | None) -> list[PlanRow]:
+        """The rows for a selected tag or digest: its own, and those of referrers that the destination does not have.
+
+        `known`: what the ledger says of it.
+        """
         target = listing.target
-        known = self._ledger.copied(target.destination, tag) if self._ledger else None
         found = self._listed(listing, tag, known) or self._source.resolve(target.source, tag)
         if found is None:
             raise ManifestUnknown(
@@ -522,9 +525,11 @@ class Planner:
                     self._fail(listing.target.source, digest, error)
         while subjects:
             stems = digest_tag_stems(subjects.pop())
-            for tag in [tag for stem in stems for tag in followers.pop(stem, ())]:
+            following = [tag for stem in stems for tag in followers.pop(stem, ())]
+            copied = self._ledger.copied(listing.target.destination, following) if self._ledger and following else {}
+            for tag in following:
                 try:
-                    rows += self._resolve(listing, tag)
+                    rows += self._resolve(listing, tag, copied.get(tag))
                 except ENDS_A_RUN:
                     raise
                 except MigrationError as error:

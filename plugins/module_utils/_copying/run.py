@@ -47,6 +47,8 @@ class Outcome:
     plan_file: str = ""
     ledger: str = ""
     complete: bool = True
+    #: something was written, whatever became of the tags
+    wrote: bool = False
     #: it was asked to stop
     stopped: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -65,7 +67,7 @@ class Outcome:
     @property
     def changed(self) -> bool:
         """Whether anything was, or in a plan would be, written to the destination."""
-        return self.counts["copied"] > 0
+        return self.wrote or self.counts["copied"] > 0
 
     def take(self, row: TagRow) -> None:
         """Count a tag that is done, one way or another. Threads may call it."""
@@ -258,6 +260,7 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
         try:
             path = job.plan_file or _plan(job, ledger, outcome, watch)
             _copy(job, ledger, path, outcome, watch)
+            job.destination.finish()
             outcome.stopped = watch.stopped and not outcome.complete
             finished = not outcome.stopped
         finally:
@@ -339,6 +342,7 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome, watch: _Watch) 
         outcome.complete = engine.run(rows)
         done = done if number else engine.ended
         outcome.bytes += engine.totals.bytes
+        outcome.wrote = outcome.wrote or engine.wrote or bool(engine.totals.uploaded or engine.totals.mounted)
         for how in ("uploaded", "mounted", "present"):
             outcome.blobs[how] = outcome.blobs.get(how, 0) + getattr(engine.totals, how)
         if not outcome.complete or not engine.failed:

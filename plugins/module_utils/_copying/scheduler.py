@@ -66,8 +66,14 @@ class Scheduler:
         # an idle thread stays idle in this count until it has woken up: it takes one of the tasks that wait, not all of them
         if len(self._heap) > self._idle and len(self._threads) < max(1, self._workers()):
             thread = threading.Thread(target=self._work, name=f"copy-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # the system gives no more of them: those that there are do the work
+                if not self._threads:
+                    raise
+                return
             self._threads.append(thread)
-            thread.start()
 
     def wait(self) -> None:
         """Wait until every task has ended; raises what a task did not expect."""

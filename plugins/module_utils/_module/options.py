@@ -276,7 +276,7 @@ class Connections:
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
-        credential_for, headers = self._credentials(options, host)
+        credential_for, headers, search_again = self._credentials(options, host)
         http = http_options(options, name)
         provided: list[Provider] = []
         client = RegistryClient(
@@ -287,7 +287,7 @@ class Connections:
             headers=headers,
             bandwidth=self._bandwidth[side],
             on_secret=self._module.no_log_values.add,
-            renew=lambda refused: provided[0].renew(refused) if provided else None,
+            renew=lambda refused: (provided[0].renew(refused) if provided else None) or search_again(),
         )
         site = self._site(name, options, client, lambda: credential_for(""), http)
         profile = profile_for(host, options["provider"])
@@ -332,11 +332,13 @@ class Connections:
             swr=without_none(options["swr"] or {}),
         )
 
-    def _credentials(self, options: Options, host: str) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str]]:
-        """What finds the credential for a repository, and the headers that docker's file wants to be sent along."""
+    def _credentials(
+        self, options: Options, host: str
+    ) -> tuple[t.Callable[[str], Credential | None], t.Mapping[str, str], t.Callable[[], Credential | None]]:
+        """What finds the credential for a repository, the headers that docker's file wants to be sent along, and what asks all anew."""
         explicit = {name: options[name] for name in ("username", "password", "identity_token", "registry_token")}
         if not options["search_auth_files"] and not any(explicit.values()) and not options["auth_file"]:
-            return lambda repository: None, {}
+            return lambda repository: None, {}, lambda: None
         finder = CredentialFinder(
             **explicit, authfile=options["auth_file"], environment=os.environ, home=os.path.expanduser("~"), run_helper=self._run_helper
         )
@@ -346,7 +348,12 @@ class Connections:
             self._module.no_log_values.update(finder.secrets)
             return credential
 
-        return find, {} if any(explicit.values()) else finder.http_headers
+        def search_again() -> Credential | None:
+            # what a credential helper says may have run out in a long migration
+            finder.forget()
+            return find("")
+
+        return find, {} if any(explicit.values()) else finder.http_headers, search_again
 
     def _run_helper(self, command: list[str], text: str) -> tuple[int, str, str]:
         status, out, err = self._module.run_command(command, data=text, binary_data=True, handle_exceptions=False)

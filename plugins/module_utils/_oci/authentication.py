@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import threading
 import time
 import typing as t
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Challenge, Scope, parse_challenges, parse_scopes
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
@@ -26,7 +27,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ServerFailed,
     TooManyRequests,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import SMALL_BODY, Response, Transport, origin_of
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import SMALL_BODY, Response, Transport, joined, origin_of
 
 CLIENT_ID = "registryops.migration"
 #: what the token specification says where expires_in is missing
@@ -46,7 +47,8 @@ PULL = frozenset({"pull"})
 PULL_PUSH = frozenset({"pull", "push"})
 
 
-def repository_scope(repository: str, actions: t.AbstractSet[str]) -> Scope:
+@functools.lru_cache(maxsize=4096)
+def repository_scope(repository: str, actions: frozenset[str]) -> Scope:
     """The scope for a repository, such as `repository:team/app:pull,push`."""
     return Scope("repository", repository, frozenset(actions))
 
@@ -220,7 +222,7 @@ class Authenticator:
     def _learn_bearer(self, challenge: Challenge, rejected: str, scopes: t.Sequence[Scope]) -> t.Sequence[Scope]:
         realm = challenge.parameters.get("realm", "")
         base = f"{self._transport.origin.scheme}://{self._transport.origin}/v2/"
-        realm = urljoin(base, realm)
+        realm = joined(base, realm)
         if not challenge.parameters.get("realm"):
             raise InvalidAnswer("asks for a token, but does not say where to get one (no realm).", subject=str(self._transport.origin))
         if self._transport.origin.scheme == "https" and origin_of(realm).scheme != "https":

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import typing as t
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.authentication import (
@@ -25,7 +25,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.authent
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader
 from ansible_collections.registryops.migration.plugins.module_utils._oci.challenge import Challenge, Scope, parse_challenges
-from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Body
+from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import MOST_DIGITS, Body
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest, matches
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -52,6 +52,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
     Origin,
     Response,
     Transport,
+    joined,
     origin_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
@@ -72,6 +73,8 @@ SMALLER_PAGES = frozenset({50, 100, 200, 250, 500})
 #: a blob of at most this size is sent from memory, and may teach whether the registry takes a blob in one POST
 SMALL_BLOB = 64 << 10
 CHUNK = 16 << 20
+#: the most that a registry may want as the least in one piece of a blob: each upload holds a piece in memory
+LARGEST_CHUNK = 128 << 20
 #: what is shorter than this stands in every text
 SHORTEST_SECRET = 4
 MOUNT_ATTEMPTS = 2
@@ -523,7 +526,7 @@ class RegistryClient:
 
     def delete_manifest(self, repository: str, reference: str) -> bool:
         """Delete a tag or a digest; False where it was not there."""
-        scope = repository_scope(repository, {"delete", "pull"})
+        scope = repository_scope(repository, frozenset({"delete", "pull"}))
         response = self._request("DELETE", f"/v2/{repository}/manifests/{reference}", (scope,))
         if response.status == 404:
             response.drain()
@@ -647,10 +650,16 @@ class RegistryClient:
         if not location:
             raise InvalidAnswer("opened an upload without saying where (no Location).", subject=self._subject(repository))
         minimum = response.headers.get("OCI-Chunk-Min-Length", "")
-        chunk_min_length = int(minimum) if minimum.isdecimal() else 0
+        chunk_min_length = int(minimum) if minimum.isdecimal() and len(minimum) <= MOST_DIGITS else 0
+        if chunk_min_length > LARGEST_CHUNK:
+            raise InvalidAnswer(
+                f"wants pieces of at least {chunk_min_length} bytes, which have to be held in memory.",
+                subject=self._subject(repository),
+                hint=f"Have it take pieces of {LARGEST_CHUNK} bytes or fewer.",
+            )
         if not location.startswith(self._here):
             # the usual form needs no taking apart
-            location = self._at_home(urljoin(response.url, location))
+            location = self._at_home(joined(response.url, location))
         if self.origin.scheme == "https" and self.transport.parse(location)[0].scheme != "https":
             raise RedirectRefused(
                 f"wants an upload sent over plain http to {origin_of(location)}.",

@@ -19,6 +19,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 import time
 import typing as t
 from urllib.parse import quote, unquote
@@ -32,6 +33,12 @@ MOST_LINE = 16 << 10
 MOST_INTERIM = 20
 #: a body up to this size travels with its head
 JOINED = 64 << 10
+#: bytes that a server has to take within the time in which it may be silent
+SENT_AT_ONCE = 256 << 10
+#: how waits end that are too long: by Python's count, and by the kernel's
+TIMEOUTS = (socket.timeout, BlockingIOError)
+#: digits of a number of bytes in a header: more than that is no number that anything could have
+MOST_DIGITS = 18
 #: seconds after which a connection is looked at before it is used again
 UNSEEN = 1.0
 #: everything that may stand in a request's target (RFC 3986), "%" included: what is escaped already stays as it is
@@ -235,7 +242,10 @@ class Connection:
             if body is None or isinstance(body, bytes):
                 if body and len(body) > JOINED:
                     sock.sendall(head)
-                    sock.sendall(body)
+                    # the time limit of sendall is for all that it is given, and is meant for a server that takes nothing
+                    with memoryview(body) as view:
+                        for start in range(0, len(view), SENT_AT_ONCE):
+                            sock.sendall(view[start : start + SENT_AT_ONCE])
                 else:
                     sock.sendall(head + body if body else head)
                 return
@@ -245,14 +255,18 @@ class Connection:
             return
         for piece in body:
             try:
-                sock.sendall(piece)
+                if len(piece) > SENT_AT_ONCE:
+                    for start in range(0, len(piece), SENT_AT_ONCE):
+                        sock.sendall(piece[start : start + SENT_AT_ONCE])
+                else:
+                    sock.sendall(piece)
             except OSError as error:
                 self._refused(error)
                 return
 
     def _refused(self, error: OSError) -> None:
         """Sending failed: the answer that may have come before says more than the error."""
-        if isinstance(error, socket.timeout):
+        if isinstance(error, TIMEOUTS):
             raise ReadTimeout("the server takes no more") from error
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
             raise error
@@ -325,7 +339,7 @@ class Connection:
     def _receive(self, most: int) -> bytes:
         try:
             received: bytes = self._sock.recv(most)
-        except socket.timeout as error:
+        except TIMEOUTS as error:
             raise ReadTimeout("nothing came") from error
         except ssl.SSLError:
             raise
@@ -465,7 +479,7 @@ def _framing(method: str, status: int, headers: Headers) -> int:
     if not lengths:
         return _TO_THE_END
     length = lengths.pop()
-    if lengths or not length.isdecimal() or not length.isascii():
+    if lengths or not length.isdecimal() or not length.isascii() or len(length) > MOST_DIGITS:
         raise NotHTTP("it says its length in two ways, or not as a number")
     return int(length)
 
@@ -504,7 +518,7 @@ def connect(route: Route) -> t.Any:
             if proxy:
                 _tunnel(sock, route, proxy)
             sock = _start_tls(sock, route.context, route.server_name)
-        sock.settimeout(route.read_timeout)
+        _limit_waits(sock, route.read_timeout)
     except (socket.timeout, ReadTimeout) as error:
         sock.close()
         raise ConnectTimeout("TLS took too long") from error
@@ -512,6 +526,25 @@ def connect(route: Route) -> t.Any:
         sock.close()
         raise
     return sock
+
+
+def _limit_waits(sock: t.Any, seconds: float) -> None:
+    """Have a wait for the other end be over after so many seconds.
+
+    Where it can, the kernel counts them: a limit of Python's costs a system call and two changes between threads more, each time.
+    """
+    sock.settimeout(seconds)
+    if type(sock) is not socket.socket:
+        # TLS asks the socket first, and waits only then
+        return
+    limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    except OSError:
+        # a system whose times have another form
+        return
+    sock.settimeout(None)
 
 
 def _open(host: str, port: int, seconds: float) -> socket.socket:

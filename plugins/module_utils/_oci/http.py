@@ -24,6 +24,7 @@ import zlib
 from urllib.parse import urljoin, urlsplit
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import (
+    MOST_DIGITS,
     PIECE,
     Answer,
     Body,
@@ -55,6 +56,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.tls imp
 SMALL_BODY = 1 << 20
 LIST_BODY = 64 << 20
 MOST_REDIRECTS = 8
+#: hosts with connections that are kept: a registry may send us to a new one for each blob
+MOST_HOSTS = 32
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: answers after which the same request may well succeed
 RETRIED = frozenset({408, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -109,6 +112,14 @@ def origin_of(url: str) -> Origin:
     return Origin(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
 
 
+def joined(base: str, location: str) -> str:
+    """An address that a server has sent, relative to `base` or absolute; InvalidAnswer if it is none."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        raise InvalidAnswer("a server sent an address that is none.", hint="Report it to the registry's operator.") from None
+
+
 class AnswerTooLarge(InvalidAnswer):
     """A body that is read whole has more bytes than it may have."""
 
@@ -132,7 +143,7 @@ class Response:
     def length(self) -> int:
         """The announced bytes of the body; -1 where there is no word, or one about its compressed form."""
         length = self.headers.get("Content-Length", "")
-        return int(length) if length.isdecimal() and not self._encoding else -1
+        return int(length) if length.isdecimal() and len(length) <= MOST_DIGITS and not self._encoding else -1
 
     def body(self, limit: int = SMALL_BODY) -> bytes:
         """The whole body, at most `limit` bytes (else AnswerTooLarge), read once. ConnectionFailed if it breaks off."""
@@ -228,7 +239,8 @@ class Transport:
         self.bandwidth = bandwidth or Rate(0)
         self.warnings: list[str] = []
         self._lock = threading.Lock()
-        self._context: ssl.SSLContext | None = None
+        #: for the registry's own host, and for others
+        self._contexts: dict[bool, ssl.SSLContext] = {}
         self._base = f"{origin.scheme}://{origin}"
         self._pools: dict[Origin, Pool] = {}
         self._limits: dict[Origin, HostLimits] = {}
@@ -299,7 +311,7 @@ class Transport:
                 return response
             response.drain()
             seen.add(response.url)
-            target = urljoin(response.url, response.headers["location"])
+            target = joined(response.url, response.headers["location"])
             if origin.scheme == "https" and origin_of(target).scheme != "https":
                 raise RedirectRefused(
                     f"redirects from https to plain http on {origin_of(target)}.",
@@ -374,14 +386,23 @@ class Transport:
         if found is None:
             with self._lock:
                 if origin not in self._pools:
+                    self._drop_a_stranger()
                     self._pools[origin] = Pool(self._route(origin), str(origin))
                 found = self._pools[origin]
         return found
 
+    def _drop_a_stranger(self) -> None:
+        """Give up the connections to the host that was met first, where there are very many. The lock is held."""
+        if len(self._pools) >= MOST_HOSTS:
+            oldest = next(one for one in self._pools if one != self.origin)
+            self._pools.pop(oldest).close()
+
     def _route(self, origin: Origin) -> Route:
         options = self.options
-        if origin.scheme == "https" and self._context is None:
-            self._context = make_context(str(self.origin), options.tls)
+        # who we are is for the registry's own host to know
+        own = origin.host == self.origin.host
+        if origin.scheme == "https" and own not in self._contexts:
+            self._contexts[own] = make_context(str(self.origin), options.tls, introduces=own)
         host, port = origin.host, origin.port
         if options.connect_to and origin == self.origin:
             host, port = _split_address(options.connect_to, origin.port)
@@ -390,7 +411,7 @@ class Transport:
             port,
             origin.host,
             origin.port,
-            self._context if origin.scheme == "https" else None,
+            self._contexts[own] if origin.scheme == "https" else None,
             self._make_proxy(self._proxy(origin)),
             options.connect_timeout,
             options.read_timeout,
@@ -427,7 +448,7 @@ class Transport:
         context = None
         if where.scheme == "https":
             # who we are is for the registry to know
-            context = make_context(str(where), dataclasses.replace(self.options.tls, client_cert="", client_key=""))
+            context = make_context(str(where), self.options.tls, introduces=False)
         return Proxy(where.host, where.port, parts.username, parts.password or "", context)
 
     def _warn(self, origin: Origin, line: str) -> None:

@@ -166,10 +166,10 @@ def _moment(date: str) -> float | None:
 
     try:
         moment = email.utils.parsedate_to_datetime(date)
-    except (TypeError, ValueError):
+        # without a zone (-0000) the time is UTC all the same
+        return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
-    # without a zone (-0000) the time is UTC all the same
-    return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp()
 
 
 def retry_after(value: str | None, now: float | None = None, date: str | None = None) -> float | None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from urllib.parse import urljoin
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer
+from ansible_collections.registryops.migration.plugins.module_utils._oci.http import joined
 
 MOST_PAGES = 100_000
 #: pages of a list, one after the other, that bring nothing new
@@ -80,5 +80,5 @@ def next_link(url: str, lines: t.Sequence[str]) -> str | None:
             target, _bracket, parameters = link.strip().lstrip("<").partition(">")
             relation = parameters.replace('"', "").replace(" ", "").lower()
             if "rel=next" in relation.split(";"):
-                return urljoin(url, target)
+                return joined(url, target)
     return None

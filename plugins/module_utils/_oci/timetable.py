@@ -156,7 +156,13 @@ def parse_window(options: t.Mapping[str, t.Any], names: t.Sequence[str], option:
 def _minute(text: str, option: str) -> int:
     """`08:30` to minutes since midnight. YAML makes a number of minutes of an unquoted 18:30: that is taken as it is meant."""
     match = re.fullmatch(r"(\d{1,2}):(\d{2})", text.strip())
-    minute = int(text) if text.isdecimal() else int(match[1]) * 60 + int(match[2]) if match and int(match[2]) < 60 else -1
+    minute = (
+        int(text)
+        if text.isdecimal() and not text.startswith("0")
+        else int(match[1]) * 60 + int(match[2])
+        if match and int(match[2]) < 60
+        else -1
+    )
     if not 0 <= minute <= _MINUTES:
         raise InvalidOption(f"{text[:20]!r} is no time of day.", subject=option, hint="Write 08:30, with two digits for the minutes.")
     return minute

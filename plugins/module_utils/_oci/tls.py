@@ -36,8 +36,8 @@ class TLSOptions:
     side: str = ""
 
 
-def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
-    """The TLS context for a registry `host[:port]`.
+def make_context(host: str, options: TLSOptions, introduces: bool = True) -> ssl.SSLContext:
+    """The TLS context for a registry `host[:port]`. `introduces`: False for other hosts, which do not get the client certificate.
 
     Raises InvalidOption, naming the option, if a file is missing or is no certificate.
     """
@@ -48,13 +48,13 @@ def make_context(host: str, options: TLSOptions) -> ssl.SSLContext:
     for folder in options.certs_dirs:
         found = os.path.join(os.path.expanduser(folder), host)
         if os.path.isdir(found):
-            _load_folder(context, found)
+            _load_folder(context, found, introduces)
             break
     if options.ca_path:
         _load_ca(context, options.ca_path, f"{options.side}ca_path")
-    if options.client_cert:
+    if options.client_cert and introduces:
         _load_client(context, options.client_cert, options.client_key, f"{options.side}client_cert and client_key")
-    elif options.client_key:
+    elif options.client_key and introduces:
         raise InvalidOption("is set, but client_cert is not.", subject=f"{options.side}client_key", hint="Give both, or none.")
     if not options.validate_certs:
         context.check_hostname = False
@@ -93,7 +93,7 @@ def _way_to_trust(reason: str, options: TLSOptions) -> str:
     return f"Give the CA that signed it as {options.side}ca_path, or put it into certs.d."
 
 
-def _load_folder(context: ssl.SSLContext, folder: str) -> None:
+def _load_folder(context: ssl.SSLContext, folder: str, introduces: bool) -> None:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -104,7 +104,7 @@ def _load_folder(context: ssl.SSLContext, folder: str) -> None:
         path = os.path.join(folder, name)
         if name.endswith(".crt"):
             _load_ca(context, path, path)
-        elif name.endswith(".cert"):
+        elif name.endswith(".cert") and introduces:
             key = path[: -len(".cert")] + ".key"
             if os.path.basename(key) not in names:
                 raise InvalidOption(f"has no {os.path.basename(key)} beside it.", subject=path, hint="A client certificate needs its key.")

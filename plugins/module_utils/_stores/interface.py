@@ -156,5 +156,8 @@ class Store(abc.ABC):
         """What the store asked to be told to people."""
         return []
 
+    def finish(self) -> None:  # noqa: B027 - most stores have nothing to keep back
+        """Have everything that was put be there for good; the store stays open."""
+
     def close(self) -> None:  # noqa: B027 - most stores hold nothing
         """Finish writing, and give everything back."""

@@ -420,14 +420,19 @@ class OCILayoutStore(Store):
             return any(forgotten)
 
     def close(self) -> None:
-        with self._lock:
-            if self._lock_file is None:
-                return
-            try:
-                self._flush()
-            finally:
-                self._lock_file.close()
-                self._lock_file = None
+        if self._lock_file is None:
+            return
+        try:
+            # before the lock is taken, as everywhere
+            self._flush()
+        finally:
+            with self._lock:
+                if self._lock_file is not None:
+                    self._lock_file.close()
+                    self._lock_file = None
+
+    def finish(self) -> None:
+        self._flush()
 
 
 def _fsync(path: str) -> None:

@@ -351,7 +351,7 @@ class RegistryStore(Store):
             if upload is not None:
                 self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = _OpenedLate(open_source, self.client.transport.bandwidth)
+        source = _OpenedLate(open_source, self.client.transport.bandwidth, descriptor)
         try:
             upload = self.client.post_blob(repository, descriptor.digest, source, descriptor.size)
         finally:
@@ -372,7 +372,7 @@ class RegistryStore(Store):
             data = _read_whole(open_source, self.client.transport.bandwidth)
             self._put_bytes(repository, descriptor, upload, data)
             return Received("uploaded", len(data))
-        source = _OpenedLate(open_source, self.client.transport.bandwidth)
+        source = _OpenedLate(open_source, self.client.transport.bandwidth, descriptor)
         try:
             if descriptor.size < 0 or self._is_sent_in_chunks(descriptor.size):
                 self.client.put_blob_in_chunks(repository, upload, descriptor.digest, source, self.client.features.chunk_size or CHUNK)
@@ -413,16 +413,36 @@ class RegistryStore(Store):
 
 
 class _OpenedLate:
-    """A blob that is opened when its first bytes are wanted: by then the place at the destination is taken (see Gate)."""
+    """A blob that is opened when its first bytes are wanted: by then the place at the destination is taken (see Gate).
 
-    def __init__(self, open_source: t.Callable[[], BlobSource], bandwidth: Rate) -> None:
+    Its bytes are as many as its descriptor says, which the request has announced, or DigestMismatch is raised: what went beyond would be
+    read as the next request.
+    """
+
+    def __init__(self, open_source: t.Callable[[], BlobSource], bandwidth: Rate, descriptor: Descriptor) -> None:
         self._open_source = open_source
         self._bandwidth = bandwidth
+        self._descriptor = descriptor
         self._source: BlobSource | None = None
 
     def __iter__(self) -> t.Iterator[bytes]:
         self._source = self._open_source()
-        return _paced(self._source, self._bandwidth)
+        pieces = _paced(self._source, self._bandwidth)
+        return pieces if self._descriptor.size < 0 else self._counted(pieces)
+
+    def _counted(self, pieces: t.Iterator[bytes]) -> t.Iterator[bytes]:
+        left = self._descriptor.size
+        for data in pieces:
+            left -= len(data)
+            if left < 0:
+                break
+            yield data
+        if left:
+            raise DigestMismatch(
+                f"has {'more' if left < 0 else 'fewer'} bytes than the {self._descriptor.size} that its manifest says.",
+                subject=self._descriptor.digest,
+                hint="The image is broken at the source: push it again, or leave it out.",
+            )
 
     @property
     def received(self) -> int:

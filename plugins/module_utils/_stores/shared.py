@@ -456,6 +456,9 @@ class Wrapped(Store):
     def warnings(self) -> list[str]:
         return self._inner.warnings
 
+    def finish(self) -> None:
+        self._inner.finish()
+
     def close(self) -> None:
         self._inner.close()
 

@@ -83,7 +83,7 @@ def test_tags_are_written_together(ledger, monkeypatch):
         ledger.record([row(str(number))])
         found.append(read(ledger, "SELECT COUNT(*) AS tags FROM tags")[0]["tags"])
     assert found == [0, 0, 0, 0, 5, 5, 5, 5, 5, 10, 10, 10]
-    assert ledger.copied("team/app", "11") is not None
+    assert ledger.copied("team/app", ["11"]).get("11") is not None
     ledger.record([row("last")])
     ledger.close()
     assert read(ledger, "SELECT COUNT(*) AS tags FROM tags") == [{"tags": 13}]
@@ -93,7 +93,7 @@ def test_what_waits_is_written_before_what_follows(ledger, monkeypatch):
     monkeypatch.setattr(ledger_module, "GROUP_SECONDS", 3600.0)
     ledger.record([row()])
     ledger.distrust([("team/app", "1")])
-    assert ledger.copied("team/app", "1").broken
+    assert ledger.copied("team/app", ["1"]).get("1").broken
 
 
 def test_the_last_word_on_a_tag_counts(ledger):
@@ -122,26 +122,26 @@ def test_who_had_a_blob_first_stays_its_holder(ledger):
 
 
 def test_what_is_known_of_a_tag(ledger):
-    assert ledger.copied("team/app", "1") is None
+    assert ledger.copied("team/app", ["1"]).get("1") is None
     ledger.record([row(digest=DIGESTS[7], form="subset linux/amd64")])
-    assert ledger.copied("team/app", "1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False)
+    assert ledger.copied("team/app", ["1"]).get("1") == Copied(DIGESTS[0], DIGESTS[7], "subset linux/amd64", broken=False)
 
 
 @pytest.mark.parametrize("state", ["copied", "unchanged", "failed", "kept", "conflict"])
 def test_only_what_is_there_is_known(ledger, state):
     ledger.record([row(state=state)])
-    assert (ledger.copied("team/app", "1") is not None) is (state in ("copied", "unchanged"))
+    assert (ledger.copied("team/app", ["1"]).get("1") is not None) is (state in ("copied", "unchanged"))
 
 
 def test_a_tag_with_a_hole_is_not_trusted_until_it_is_copied_again(ledger):
     ledger.record([row("1"), row("2")])
     ledger.finish("ok", {})
     ledger.distrust([("team/app", "1"), ("unknown/app", "1")])
-    assert ledger.copied("team/app", "1").broken
-    assert not ledger.copied("team/app", "2").broken
+    assert ledger.copied("team/app", ["1"]).get("1").broken
+    assert not ledger.copied("team/app", ["2"]).get("2").broken
     ledger.start(OLD, NEW)
     ledger.record([row("1")])
-    assert not ledger.copied("team/app", "1").broken
+    assert not ledger.copied("team/app", ["1"]).get("1").broken
 
 
 def test_destinations_and_sources_are_kept_apart(ledger):
@@ -150,11 +150,11 @@ def test_destinations_and_sources_are_kept_apart(ledger):
     assert ledger.holder(DIGESTS[1]) == "team/app"
     ledger.look(OLD, OTHER)
     assert ledger.holder(DIGESTS[1]) == ""
-    assert ledger.copied("team/app", "1") is None
+    assert ledger.copied("team/app", ["1"]).get("1") is None
     ledger.look(OTHER, NEW)
-    assert ledger.copied("team/app", "1") is None
+    assert ledger.copied("team/app", ["1"]).get("1") is None
     ledger.look(OLD, NEW)
-    assert ledger.copied("team/app", "1") is not None
+    assert ledger.copied("team/app", ["1"]).get("1") is not None
 
 
 def test_runs_are_numbered_and_end_with_a_summary(ledger):
