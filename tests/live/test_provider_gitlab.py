@@ -83,9 +83,7 @@ def test_copies_both_ways_and_finds_nothing_to_do(gitlab: Product, registries: R
 def test_a_job_lists_projects_with_its_token(filled: Product) -> None:
     run = filled.list(username=JOB_USER, password=JOB_TOKEN, namespaces=["team/app"])
     assert {name for name, _tag in digests_of(run)} == {"team/app"}
-    assert 401 not in [
-        status for (_method, path), status in zip(filled.double.log, filled.double.statuses, strict=True) if "/api/" in path
-    ]
+    assert 401 not in [status for (_method, path), status in zip(filled.double.log, filled.double.statuses, strict=True) if "/api/" in path]
 
 
 def test_the_api_may_be_elsewhere(filled: Product, registries: RegistryFactory) -> None:

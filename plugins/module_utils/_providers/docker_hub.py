@@ -60,7 +60,7 @@ class DockerHub(Provider):
         super().__init__(site, profile)
         base = f"{site.api_url or ADDRESS}/v2"
         self._api = site.make_api(base, self._headers)
-        self._door = site.make_api(base, lambda: {})
+        self._door = site.make_api(base, dict)
         self._lock = threading.Lock()
         self._token = ""
         self._use_until = 0.0
