@@ -296,7 +296,7 @@ class Planner:
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:
-            if is_digest(tag) or tag in listing.existing or followers:
+            if is_digest(tag) or self._folded(tag) in listing.existing or followers:
                 unresolved.append(tag)
             else:
                 rows.append(make_row((target.source, tag), (target.destination, tag), "copy", fresh=listing.fresh))
@@ -332,7 +332,13 @@ class Planner:
             fresh = False
         except RepositoryUnknown:
             there, fresh = Listing([]), True
-        return _Listing(target, found.all, found.selected, frozenset(there.tags), fresh, found.records, there.records)
+        existing = frozenset(map(self._folded, there.tags))
+        existing_records = {self._folded(name): record for name, record in there.records.items()}
+        return _Listing(target, found.all, found.selected, existing, fresh, found.records, existing_records)
+
+    def _folded(self, tag: str) -> str:
+        """A tag as the destination tells tags apart."""
+        return tag.lower() if self._destination.profile.folds_tag_case else tag
 
     def _followers(self, listing: _Listing) -> dict[str, list[str]]:
         """Tags that were not selected, but belong to a digest that may turn out to be: {what their names begin with: tags}."""
@@ -381,10 +387,10 @@ class Planner:
         name = "" if is_digest(tag) else tag
         existing = None
         # a repository without any tag may hold a digest all the same
-        if tag in listing.existing or not name:
+        if self._folded(tag) in listing.existing or not name:
             if self._policy.trust_ledger and known is not None and not known.broken:
                 existing = Descriptor(found.media_type, known.digest, -1)
-            elif (record := listing.existing_records.get(tag)) is not None and is_digest(record.digest):
+            elif (record := listing.existing_records.get(self._folded(tag))) is not None and is_digest(record.digest):
                 existing = Descriptor(record.media_type, record.digest, -1)
             else:
                 existing = self._destination.resolve(target.destination, tag)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing as t
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer
@@ -141,6 +141,32 @@ class API:
             return page
 
         return walk(1, read, what)
+
+    def followed(
+        self,
+        path: str,
+        query: Query,
+        what: str,
+        *,
+        items: t.Callable[[t.Any], t.Any],
+        following: t.Callable[[t.Any], str],
+        total: t.Callable[[t.Any], int] = lambda document: -1,
+        past_the_end: t.Collection[int] = (),
+    ) -> t.Iterator[t.Any]:
+        """All items of a list whose pages hold the address of the next one (empty for the last), only ever on the same host.
+
+        `total`: how many items the list has, -1 where it does not tell. `past_the_end`: statuses that answer a page after the last one.
+        """
+        first = f"{self.base}{path}?{urlencode(query)}"
+
+        def read(url: str) -> Page[t.Any]:
+            reply = self.ask("GET", url, accept=(200, *(past_the_end if url != first else ())), what=what)
+            if reply.status != 200:
+                return Page((), None)
+            target = following(reply.document)
+            return Page(_list(items(reply.document), what), urljoin(url, target) if target else None, total(reply.document))
+
+        return walk(first, read, what)
 
     def marked(
         self,

@@ -83,7 +83,10 @@ _TABLE = (
         "Docker Hub",
         names=NameRules(min_components=2, max_components=2),
         creates_repositories="namespace_first",
-        notes=("It has no catalogue: list the repositories to copy.", "Each GET of a manifest counts as a pull, a HEAD does not."),
+        notes=(
+            "It has no catalogue: give namespaces, or list the repositories.",
+            "Each GET of a manifest counts as a pull, a HEAD does not.",
+        ),
     ),
     Profile(
         "harbor",
@@ -146,7 +149,7 @@ _TABLE = (
         namespace="owner",
         creates_repositories="namespace_first",
         deletes_by_tag=False,
-        notes=("It has no catalogue: list the repositories to copy.", "What a push creates is private."),
+        notes=("It has no catalogue: give namespaces, or list the repositories.", "What a push creates is private."),
     ),
     Profile(
         "gitlab",

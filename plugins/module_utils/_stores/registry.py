@@ -128,7 +128,7 @@ class RegistryStore(Store):
         try:
             first = next(names, None)
         except (AccessDenied, AuthenticationFailed) as error:
-            if isinstance(error, CatalogForbidden) or not self.provider.lists_digests:
+            if isinstance(error, CatalogForbidden) or type(self.provider).repositories is Provider.repositories:
                 raise
             self._without_lists(error)
             yield from self.client.repositories()
