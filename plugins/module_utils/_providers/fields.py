@@ -1,0 +1,82 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""Reading what products answer, and settings that people wrote: what has another form than it ought to is said, not guessed."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    InvalidAnswer,
+    InvalidOption,
+    RegistryError,
+    RepositoryUnknown,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
+
+_YES = frozenset({"yes", "true", "on", "1"})
+_NO = frozenset({"no", "false", "off", "0"})
+
+
+@contextlib.contextmanager
+def reading(what: str) -> t.Iterator[None]:
+    """Turn what goes wrong while the fields of an answer are read into InvalidAnswer about `what`."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InvalidAnswer(
+            "answered in another form than is known of this product.",
+            subject=what,
+            hint="Is this the address of that product's API? If it is, set provider to generic, and report it.",
+        ) from error
+
+
+@contextlib.contextmanager
+def unknown_repository(what: str) -> t.Iterator[None]:
+    """Turn a 404 about the repository `what` into RepositoryUnknown."""
+    try:
+        yield
+    except RegistryError as error:
+        if error.status != 404:
+            raise
+        raise RepositoryUnknown("there is no such repository.", subject=what, hint="Check the name.") from error
+
+
+def number(value: t.Any) -> int:
+    """A count or a size, written as a number or as text; -1 where there is none. ValueError for anything else."""
+    return -1 if value in (None, "") else int(value)
+
+
+def moment(milliseconds: t.Any) -> str:
+    """A moment in ISO 8601 for milliseconds since 1970, written as a number or as text; empty where there is none."""
+    passed = number(milliseconds)
+    if passed <= 0:
+        return ""
+    return datetime.datetime.fromtimestamp(passed / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_true(value: t.Any, name: str) -> bool:
+    """A setting that is yes or no, as YAML or a template has it; InvalidOption, naming it, for anything else."""
+    text = str(value).lower()
+    if text not in _YES | _NO:
+        raise InvalidOption("is neither yes nor no.", subject=name, hint="Write true or false.")
+    return text in _YES
+
+
+def whole(value: t.Any, name: str) -> int:
+    """A setting that is a number, as YAML or a template has it; InvalidOption, naming it, for anything else."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise InvalidOption("is no number.", subject=name, hint="Write a whole number.") from None
+
+
+def completed(records: t.Sequence[TagRecord], names: t.Iterable[str]) -> list[TagRecord]:
+    """The tags of a product's own list, and those that only the registry lists: some products leave signatures out of theirs."""
+    known = {record.name for record in records}
+    return [*records, *(TagRecord(name) for name in names if name not in known)]
