@@ -2,18 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the registry behind a double holds, for the lists that its product makes of it."""
+"""What the registry behind a double holds, by manifest, for products whose lists are those of manifests."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from estate.client import ACCEPT, Access, Client
+from estate.compare import Reachable
+from estate.holdings import Holdings
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldManifest:
-    """A manifest that has tags; `size` in bytes of the image: its manifest, configuration and layers."""
+    """A manifest and its tags, none for the child of an index; `size` in bytes of what it names."""
 
     digest: str
     media_type: str
@@ -21,40 +22,24 @@ class HeldManifest:
     tags: tuple[str, ...]
 
 
-def repositories(access: Access) -> list[str]:
+def repositories(registry: Reachable) -> list[str]:
     """The names of all repositories that have a tag, sorted."""
-    with Client(access) as client:
-        names = client.request("GET", "/v2/_catalog?n=1000", expect=(200,)).json()["repositories"]
-        return sorted(name for name in names if _tags(client, name))
+    holdings = Holdings(registry)
+    return [name for name in holdings.repositories() if holdings.tags(name)]
 
 
-def tags(access: Access, repository: str) -> list[str] | None:
-    """A repository's tags, sorted; None where there is none."""
-    with Client(access) as client:
-        return _tags(client, repository)
+def tags(registry: Reachable, repository: str) -> list[str]:
+    """A repository's tags, sorted."""
+    return Holdings(registry).tags(repository)
 
 
-def manifests(access: Access, repository: str) -> list[HeldManifest] | None:
-    """A repository's manifests that have tags, sorted by the first of them; None where there is no such repository."""
-    with Client(access) as client:
-        names = _tags(client, repository)
-        if names is None:
-            return None
-        found: dict[str, HeldManifest] = {}
-        for tag in names:
-            answer = client.request("GET", f"/v2/{repository}/manifests/{tag}", headers={"Accept": ACCEPT}, expect=(200,))
-            digest = answer.header("Docker-Content-Digest")
-            before = found.get(digest)
-            if before is not None:
-                found[digest] = dataclasses.replace(before, tags=(*before.tags, tag))
-                continue
-            document = answer.json()
-            parts = [document.get("config") or {}, *(document.get("layers") or []), *(document.get("manifests") or [])]
-            size = len(answer.body) + sum(part.get("size", 0) for part in parts)
-            found[digest] = HeldManifest(digest, answer.header("Content-Type"), size, (tag,))
-        return list(found.values())
-
-
-def _tags(client: Client, repository: str) -> list[str] | None:
-    answer = client.request("GET", f"/v2/{repository}/tags/list", expect=(200, 404))
-    return sorted(answer.json()["tags"] or []) if answer.status == 200 else None
+def manifests(registry: Reachable, repository: str) -> list[HeldManifest] | None:
+    """A repository's manifests, sorted by digest; None where there is no such repository."""
+    holdings = Holdings(registry)
+    if not holdings.tags(repository):
+        return None
+    found = []
+    for digest, names in holdings.versions(repository).items():
+        manifest = holdings.manifest(repository, digest)
+        found.append(HeldManifest(digest, manifest.media_type, manifest.size, tuple(names)))
+    return found

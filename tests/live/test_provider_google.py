@@ -14,7 +14,8 @@ from estate.google import GoogleDouble
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import Options, endpoint
-from runs.products import assert_copied, assert_unchanged, copy, listed, reach, secrets_in, tags_in, warnings_of
+from runs.products import copy, listed, reach, secrets_in
+from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warnings_of
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_a_project_is_listed_through_the_api_in_pages(google: GoogleDouble) -> N
     google.repositories["plant/maven"] = {**google.repositories["plant/tools"], "name": "projects/plant/x/maven", "format": "MAVEN"}
     google.most = 2
     run = listed(at(google, **LOGIN, namespaces=["plant"]))
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     # three repositories on pages of 2, then the packages of two of them: 4 and 1
     assert google.count("GET", "repositories(\\?|$)") == 2
     assert google.count("GET", "/packages") == 3
@@ -73,7 +74,7 @@ def test_where_the_api_is_closed_the_names_below_are_followed(google: GoogleDoub
     push(google.behind.url, held)
     google.closed = True
     run = listed(at(google, **LOGIN, namespaces=["plant/images", "plant/tools"]))
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     assert any("The Artifact Registry API is not used for plant/images" in warning for warning in warnings_of(run))
 
 
@@ -101,10 +102,10 @@ def test_a_copy_from_google_and_what_a_second_one_costs(google: GoogleDouble, re
     push(google.behind.url, held)
     to = registries.start("to")
     source, destination = at(google, api_token=TOKEN, namespaces=["plant"]), endpoint(to)
-    assert_copied(copy(source, destination, tmp_path), to, held)
+    assert_copied(copy(source, destination, tmp_path), to, held.tags())
     google.reset_log()
     again = copy(source, destination, tmp_path)
-    assert_unchanged(again, held)
+    assert_nothing_to_do(again, len(held.tags()))
     assert secrets_in(again, TOKEN) == []
     assert google.count("GET", "/manifests/") == 0
     assert google.count("HEAD", "/manifests/") == 2 * len(NAMES)
@@ -116,9 +117,9 @@ def test_a_copy_to_google_and_what_a_second_one_costs(google: GoogleDouble, regi
     source = registries.start("from")
     push(source.url, held)
     ends = endpoint(source), at(google, **LOGIN)
-    assert_copied(copy(*ends, tmp_path), google, held)
+    assert_copied(copy(*ends, tmp_path), google, held.tags())
     google.reset_log()
-    assert_unchanged(copy(*ends, tmp_path), held)
+    assert_nothing_to_do(copy(*ends, tmp_path), len(held.tags()))
     assert google.count("GET", "/manifests/") == 0
     assert google.count("HEAD", "/manifests/") == 2 * len(NAMES)
 
@@ -126,8 +127,10 @@ def test_a_copy_to_google_and_what_a_second_one_costs(google: GoogleDouble, regi
 def test_a_push_into_a_repository_that_is_not_there_says_so(google: GoogleDouble, registries: RegistryFactory, tmp_path: Path) -> None:
     source = registries.start("from")
     push(source.url, team_set("plant/absent/app", versions=1))
-    with pytest.raises(AssertionError, match="repository_unknown"):
-        copy(endpoint(source), at(google, **LOGIN), tmp_path)
+    run = copy(endpoint(source), at(google, **LOGIN), tmp_path)
+    assert run.result["failed"]
+    assert {failure["kind"] for failure in run.result["failures"]} == {"repository_unknown"}
+    assert "created first" in run.result["failures"][0]["hint"]
 
 
 def test_a_repository_is_created_changed_and_then_left_alone(google: GoogleDouble) -> None:

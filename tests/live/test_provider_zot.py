@@ -14,7 +14,8 @@ from estate.push import push
 from estate.team_set import team_set
 from estate.zot import ZotDouble
 from runs.modules import endpoint
-from runs.products import assert_copied, assert_unchanged, copy, listed, reach, secrets_in, tags_in, warnings_of
+from runs.products import copy, listed, reach, secrets_in
+from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warnings_of
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_lists_come_with_digests_and_in_pages(zot: ZotDouble) -> None:
     push(zot.behind.url, held)
     zot.most = 3
     run = listed(reach(zot, **OPTIONS))
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     # 8 tags that are no signatures on pages of 3
     assert zot.count("GET", SEARCH) == 3 * len(NAMES)
     known = {tag["name"]: tag for tag in run.result["repositories"][0]["tags"]}
@@ -51,10 +52,10 @@ def test_a_copy_from_zot_and_what_a_second_one_costs(zot: ZotDouble, registries:
     push(zot.behind.url, held)
     to = registries.start("to")
     source, destination = reach(zot, **OPTIONS), endpoint(to)
-    assert_copied(copy(source, destination, tmp_path), to, held)
+    assert_copied(copy(source, destination, tmp_path), to, held.tags())
     zot.reset_log()
     again = copy(source, destination, tmp_path)
-    assert_unchanged(again, held)
+    assert_nothing_to_do(again, len(held.tags()))
     assert secrets_in(again, *USERS.values()) == []
     assert zot.count("GET", "/manifests/") == 0
     # the first two of each repository are compared, and the signature is in the list of tags alone
@@ -67,9 +68,9 @@ def test_a_copy_to_zot_and_what_a_second_one_costs(zot: ZotDouble, registries: R
     source = registries.start("from")
     push(source.url, held)
     ends = endpoint(source), reach(zot, **OPTIONS)
-    assert_copied(copy(*ends, tmp_path), zot, held)
+    assert_copied(copy(*ends, tmp_path), zot, held.tags())
     zot.reset_log()
-    assert_unchanged(copy(*ends, tmp_path), held)
+    assert_nothing_to_do(copy(*ends, tmp_path), len(held.tags()))
     assert zot.count("GET", "/manifests/") == 0
     assert zot.count("HEAD", "/manifests/") <= 3 * len(NAMES)
 
@@ -79,7 +80,7 @@ def test_where_the_extension_is_off_it_is_asked_for_once(zot: ZotDouble) -> None
     push(zot.behind.url, held)
     zot.search = False
     run = listed(reach(zot, **OPTIONS), workers=1)
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     assert warnings_of(run) == []
     assert zot.count("GET", SEARCH) == 1
     assert zot.count("HEAD", "/manifests/") == len(held.tags())
@@ -90,7 +91,7 @@ def test_without_the_right_to_search_each_tag_is_asked_for(zot: ZotDouble) -> No
     push(zot.behind.url, held)
     zot.closed.add("mover")
     run = listed(reach(zot, **OPTIONS))
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     assert any("zot's own lists cannot be read" in warning for warning in warnings_of(run))
 
 
@@ -116,7 +117,7 @@ def test_lists_with_other_digests_are_not_believed(zot: ZotDouble) -> None:
 
     zot._images = wrong  # type: ignore[method-assign]
     run = listed(reach(zot, **OPTIONS))
-    assert tags_in(run) == held.tags()
+    assert digests_of(run) == held.tags()
     assert any("the lists are not believed" in warning for warning in warnings_of(run))
 
 

@@ -19,13 +19,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.challen
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed, RegistryError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import number, reading, unknown_repository
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION, of_repository
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 
-#: entries that are asked for on a page; the registry may send fewer
-_PAGE = 1000
+#: entries that are asked for on a page, as Azure's own tools do; the registry may send fewer
+_PAGE = 100
 #: what reading the lists of a repository takes; the right to pull does not do
 _METADATA = frozenset({"metadata_read"})
 
@@ -34,8 +35,8 @@ class AzureContainerRegistry(Provider):
     """One Azure Container Registry."""
 
     lists_digests = True
-    lists_with = "/acr/v1/_catalog and /acr/v1/.../_manifests, up to 1,000 on a page"
-    tested = "a double over docker-registry, written from the product's documentation; not exercised against the live service"
+    lists_with = "/acr/v1/_catalog and /acr/v1/.../_manifests, 100 on a page"
+    tested = FROM_DOCUMENTATION
 
     def __init__(self, site: Site, profile: Profile) -> None:
         super().__init__(site, profile)
@@ -51,7 +52,7 @@ class AzureContainerRegistry(Provider):
     def tags(self, repository: str) -> list[TagRecord]:
         what = f"{self.site.host}/{repository}"
         found = []
-        with unknown_repository(what), reading(what):
+        with of_repository(what), readable(what):
             path = f"/acr/v1/{quote(repository)}/_manifests"
             for manifest in self._pages(path, (repository_scope(repository, _METADATA),), what, "manifests"):
                 readable = (manifest.get("changeableAttributes") or {}).get("readEnabled", True)
@@ -61,7 +62,7 @@ class AzureContainerRegistry(Provider):
                             str(tag),
                             str(manifest["digest"]),
                             str(manifest.get("mediaType") or ""),
-                            number(manifest.get("imageSize")) or -1,
+                            amount(manifest.get("imageSize")) or -1,
                             str(manifest.get("lastUpdateTime") or manifest.get("createdTime") or ""),
                             archived=not readable,
                         )
@@ -73,7 +74,7 @@ class AzureContainerRegistry(Provider):
 
         def read(url: str) -> Page[t.Any]:
             document, response = client.ask(url, scopes, what)
-            with reading(what):
+            with readable(what):
                 items = document.get(key) or []
                 if not isinstance(items, list):
                     raise TypeError(key)
@@ -114,7 +115,7 @@ class AzureContainerRegistry(Provider):
                 subject=f"{self.site.option}.api_token" if self.site.option else "api_token",
                 hint="Get a new one: az account get-access-token --resource https://containerregistry.azure.net --query accessToken.",
             ) from error
-        with reading(what):
+        with readable(what):
             token = str(document["refresh_token"])
         self.site.on_secret(token)
         return Credential(identity_token=token)

@@ -27,15 +27,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import (
-    is_true,
-    moment,
-    number,
-    reading,
-    unknown_repository,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, is_true, moment, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION, of_repository
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
 
 _API = "https://artifactregistry.googleapis.com"
@@ -79,7 +74,7 @@ class Google(Provider):
     }
     lists_digests = True
     lists_with = "the lists of tags, which have all digests and the names below a name; with an access token, the Artifact Registry API"
-    tested = "a double over docker-registry, written from the product's documentation; not exercised against the live service"
+    tested = FROM_DOCUMENTATION
 
     def __init__(self, site: Site, profile: Profile) -> None:
         super().__init__(site, profile)
@@ -133,7 +128,7 @@ class Google(Provider):
         while waiting:
             name = waiting.pop()
             document = self._list(name, f"{self.site.host}/{name}")
-            with reading(f"{self.site.host}/{name}"):
+            with readable(f"{self.site.host}/{name}"):
                 below = [f"{name}/{child}" for child in document.get("child") or []]
                 holds = bool(document.get("manifest") or document.get("tags"))
             waiting += [child for child in below if child not in seen]
@@ -148,7 +143,7 @@ class Google(Provider):
             for package in self._api.marked(
                 f"{place.resource}/packages", {"pageSize": _API_PAGE}, what, name="pageToken", items=_get("packages"), mark=_get("nextPageToken")
             ):
-                with reading(what):
+                with readable(what):
                     image = unquote(str(package["name"]).rpartition("/packages/")[2])
                     record = RepositoryRecord(
                         f"{place.path}/{image}",
@@ -170,7 +165,7 @@ class Google(Provider):
             place.parent, {"pageSize": _API_PAGE}, what, name="pageToken", items=_get("repositories"), mark=_get("nextPageToken")
         )
         for row in rows:
-            with reading(what):
+            with readable(what):
                 name = str(row["name"]).rpartition("/")[2]
                 wanted = row.get("format") == "DOCKER"
             if wanted:
@@ -178,9 +173,9 @@ class Google(Provider):
 
     def tags(self, repository: str) -> list[TagRecord] | None:
         what = f"{self.site.host}/{repository}"
-        with unknown_repository(what):
+        with of_repository(what):
             document = self._list(repository, what)
-        with reading(what):
+        with readable(what):
             manifests = document.get("manifest")
             if manifests is None:
                 return None
@@ -200,7 +195,7 @@ class Google(Provider):
             return Page([document], client.next_page(url, response, what))
 
         for document in walk(f"/v2/{name}/tags/list?n={_PAGE}", read, what):
-            with reading(what):
+            with readable(what):
                 for field, value in document.items():
                     if isinstance(value, list):
                         gathered[field] = [*gathered.get(field, []), *value]
@@ -247,7 +242,7 @@ class Google(Provider):
 
     def _change(self, name: str, place: _Place, has: t.Any, asked: t.Mapping[str, t.Any], apply: bool) -> Creation:
         what = f"the repository {name}"
-        with reading(what):
+        with readable(what):
             if has.get("format") != "DOCKER" or has.get("mode", "STANDARD_REPOSITORY") not in ("MODE_UNSPECIFIED", "STANDARD_REPOSITORY"):
                 kind = f"{has.get('format')} {has.get('mode', '')}".strip()
                 return Creation(self.container, name, "drift", {"kind": (kind, "DOCKER STANDARD_REPOSITORY")})
@@ -270,7 +265,7 @@ class Google(Provider):
         deadline = time.monotonic() + _PATIENCE
         attempt = 0
         while True:
-            with reading(what):
+            with readable(what):
                 name, done, error = str(operation["name"]), bool(operation.get("done")), operation.get("error") or {}
                 said = str(error.get("message") or "")[:200]
             if error:
@@ -342,6 +337,6 @@ def _record(tag: str, digest: str, manifest: t.Mapping[str, t.Any]) -> TagRecord
         tag,
         digest,
         str(manifest.get("mediaType") or ""),
-        number(manifest.get("imageSizeBytes")) or -1,
+        amount(manifest.get("imageSizeBytes")) or -1,
         moment(manifest.get("timeUploadedMs")),
     )

@@ -16,16 +16,10 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import (
-    completed,
-    is_true,
-    number,
-    reading,
-    unknown_repository,
-    whole,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, completed, is_true, readable, whole
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import of_repository
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
 
 _TOTAL = "X-Total-Count"
@@ -67,7 +61,7 @@ class Harbor(Provider):
         for path in [f"/projects/{quote(name, safe='')}/repositories" for name in self.site.namespaces] or ["/repositories"]:
             what = f"the repositories of {self.site.host}"
             for found in self._api.numbered(path, {}, what, total=_TOTAL):
-                with reading(what):
+                with readable(what):
                     name = str(found["name"])
                     record = RepositoryRecord(
                         name,
@@ -83,7 +77,7 @@ class Harbor(Provider):
         found = {}
         try:
             for project in self._api.numbered("/projects", {"with_detail": "false"}, what, total=_TOTAL):
-                with reading(what):
+                with readable(what):
                     public = str((project.get("metadata") or {}).get("public", "")).lower() == "true"
                     found[str(project["name"])] = "public" if public else "private"
         except (AccessDenied, AuthenticationFailed):
@@ -98,7 +92,7 @@ class Harbor(Provider):
         what = f"{self.site.host}/{repository}"
         query = {"with_tag": "true", "with_accessory": "false", "with_scan_overview": "false"}
         found = []
-        with unknown_repository(what), reading(what):
+        with of_repository(what), readable(what):
             for artifact in self._api.numbered(path, query, what, total=_TOTAL):
                 for tag in artifact.get("tags") or []:
                     found.append(
@@ -106,7 +100,7 @@ class Harbor(Provider):
                             str(tag["name"]),
                             str(artifact["digest"]),
                             str(artifact.get("manifest_media_type") or ""),
-                            number(artifact.get("size")) or -1,
+                            amount(artifact.get("size")) or -1,
                             str(tag.get("push_time") or artifact.get("push_time") or ""),
                         )
                     )
@@ -139,9 +133,9 @@ class Harbor(Provider):
     def _change(self, name: str, path: str, document: t.Any, metadata: t.Mapping[str, str], apply: bool) -> Creation:
         """Have a project that exists with these metadata, by the names of the settings."""
         what = f"the project {name}"
-        with reading(what):
+        with readable(what):
             has = document.get("metadata") or {}
-            if number(document.get("registry_id")) > 0:
+            if amount(document.get("registry_id")) > 0:
                 return Creation(self.container, name, "drift", {"proxy cache": ("yes", "no")})
             before = {key: str(has.get(_METADATA[key]) or "false") for key in metadata}
         differences: dict[str, tuple[t.Any, t.Any]] = {key: (before[key], value) for key, value in metadata.items() if before[key] != value}

@@ -19,9 +19,10 @@ from urllib.parse import quote
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidAnswer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import number, reading
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord
 
 _PAGE = 100
@@ -34,7 +35,7 @@ class SoftwareRepository(Provider):
 
     container = "organization"
     lists_with = "/dockyard/v2/repositories, 100 on a page, and the lists of tags"
-    tested = "a double over docker-registry, written from the product's documentation; not exercised against the live service"
+    tested = FROM_DOCUMENTATION
 
     def __init__(self, site: Site, profile: Profile) -> None:
         super().__init__(site, profile)
@@ -53,14 +54,14 @@ class SoftwareRepository(Provider):
         what = f"the repositories of {self.site.host}"
         seen: set[str] = set()
         for row in walk(0, lambda offset: self._page(offset, what, seen), what):
-            with reading(what):
+            with readable(what):
                 organization = str(row["namespace"])
                 record = RepositoryRecord(
                     f"{organization}/{row['name']}",
                     description=str(row.get("description") or ""),
                     visibility="public" if row.get("is_public") else "private",
-                    tag_count=number(row.get("num_images")),
-                    size=number(row.get("size")),
+                    tag_count=amount(row.get("num_images")),
+                    size=amount(row.get("size")),
                     created=str(row.get("created_at") or ""),
                 )
             if not self.site.namespaces or organization in self.site.namespaces:
@@ -69,10 +70,10 @@ class SoftwareRepository(Provider):
     def _page(self, offset: int, what: str, seen: set[str]) -> Page[t.Any]:
         """A page, which begins after so many repositories. `seen`: the names on the pages before."""
         reply = self._api.ask("GET", "/repositories", {"filter": f"center::self|limit::{_PAGE}|offset::{offset}"}, what=what)
-        with reading(what):
+        with readable(what):
             rows = list(reply.document or [])
             names = {f"{row['namespace']}/{row['name']}" for row in rows}
-            total = number(rows[0].get("total_range")) if rows else -1
+            total = amount(rows[0].get("total_range")) if rows else -1
         if names & seen:
             raise InvalidAnswer(
                 "sends the same repositories again in place of the next page.",
@@ -89,7 +90,7 @@ class SoftwareRepository(Provider):
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
         what = f"the organization {name}"
         reply = self._api.ask("GET", f"/namespaces/{quote(name, safe='')}", accept=(200, 403, 404), what=what)
-        with reading(what):
+        with readable(what):
             if reply.status == 200 and (reply.document or {}).get("name") == name:
                 return Creation(self.container, name, "existing")
         if apply:

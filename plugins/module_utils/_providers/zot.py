@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.authentication import PULL, repository_scope
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import completed, number, reading
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, completed, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
@@ -44,7 +44,7 @@ class Zot(Provider):
         names = self.site.client.tags(repository)
         what = f"{self.site.host}/{repository}"
         known = set(names)
-        with reading(what):
+        with readable(what):
             rows = list(walk(0, lambda offset: self._page(repository, offset, what), what))
             return completed([_record(row) for row in rows if row["Tag"] in known], names)
 
@@ -60,7 +60,7 @@ class Zot(Provider):
         if document.get("errors") or not found:
             # what it has not indexed yet, each tag is asked for
             return Page((), None)
-        rows, total = found.get("Results") or [], number((found.get("Page") or {}).get("TotalCount"))
+        rows, total = found.get("Results") or [], amount((found.get("Page") or {}).get("TotalCount"))
         following = offset + len(rows)
         return Page(rows, following if rows and following < total else None, total)
 
@@ -70,6 +70,6 @@ def _record(row: t.Mapping[str, t.Any]) -> TagRecord:
         str(row["Tag"]),
         str(row.get("Digest") or ""),
         str(row.get("MediaType") or ""),
-        number(row.get("Size")),
+        amount(row.get("Size")),
         str(row.get("PushTimestamp") or ""),
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""Reading what products answer, and settings that people wrote: what has another form than it ought to is said, not guessed."""
+"""The forms in which products write numbers, moments and tags, and people write settings: a wrong one is said, not guessed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ import contextlib
 import datetime
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
-    InvalidAnswer,
-    InvalidOption,
-    RegistryError,
-    RepositoryUnknown,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
 
 _YES = frozenset({"yes", "true", "on", "1"})
@@ -24,7 +19,7 @@ _NO = frozenset({"no", "false", "off", "0"})
 
 
 @contextlib.contextmanager
-def reading(what: str) -> t.Iterator[None]:
+def readable(what: str) -> t.Iterator[None]:
     """Turn what goes wrong while the fields of an answer are read into InvalidAnswer about `what`."""
     try:
         yield
@@ -36,25 +31,14 @@ def reading(what: str) -> t.Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def unknown_repository(what: str) -> t.Iterator[None]:
-    """Turn a 404 about the repository `what` into RepositoryUnknown."""
-    try:
-        yield
-    except RegistryError as error:
-        if error.status != 404:
-            raise
-        raise RepositoryUnknown("there is no such repository.", subject=what, hint="Check the name.") from error
-
-
-def number(value: t.Any) -> int:
+def amount(value: t.Any) -> int:
     """A count or a size, written as a number or as text; -1 where there is none. ValueError for anything else."""
     return -1 if value in (None, "") else int(value)
 
 
 def moment(milliseconds: t.Any) -> str:
     """A moment in ISO 8601 for milliseconds since 1970, written as a number or as text; empty where there is none."""
-    passed = number(milliseconds)
+    passed = amount(milliseconds)
     if passed <= 0:
         return ""
     return datetime.datetime.fromtimestamp(passed / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,19 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
-    InvalidAnswer,
-    InvalidOption,
-    RegistryError,
-    RepositoryUnknown,
-)
-from ansible_collections.registryops.migration.plugins.module_utils._providers.fields import (
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import (
+    amount,
     completed,
     is_true,
     moment,
-    number,
-    reading,
-    unknown_repository,
+    readable,
     whole,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
@@ -49,9 +43,9 @@ def test_settings_that_are_numbers():
 
 
 def test_numbers_come_as_numbers_and_as_text():
-    assert [number(value) for value in (None, "", 0, "12", 12)] == [-1, -1, 0, 12, 12]
+    assert [amount(value) for value in (None, "", 0, "12", 12)] == [-1, -1, 0, 12, 12]
     with pytest.raises(ValueError, match="many"):
-        number("many")
+        amount("many")
 
 
 def test_moments_in_milliseconds():
@@ -62,19 +56,10 @@ def test_moments_in_milliseconds():
 
 @pytest.mark.parametrize("read", [lambda: {}["digest"], lambda: None.get("tags"), lambda: int("many"), lambda: [][0], lambda: len(5)])
 def test_what_has_another_form_is_an_answer_that_is_none(read):
-    with pytest.raises(InvalidAnswer) as refused, reading("the tags of x"):
+    with pytest.raises(InvalidAnswer) as refused, readable("the tags of x"):
         read()
     assert refused.value.subject == "the tags of x"
     assert refused.value.hint
-
-
-def test_only_a_404_means_that_there_is_no_such_repository():
-    with pytest.raises(RepositoryUnknown) as unknown, unknown_repository("team/app"):
-        raise RegistryError("was not found.", status=404)
-    assert unknown.value.subject == "team/app"
-    with pytest.raises(RegistryError) as other, unknown_repository("team/app"):
-        raise RegistryError("is a teapot.", status=418)
-    assert other.value.status == 418
 
 
 def test_tags_that_only_the_registry_lists_are_added():
