@@ -101,7 +101,7 @@ class AzureContainerRegistry(Provider):
             return self._exchanged
 
     def _exchange(self) -> Credential:
-        """A refresh token for the access token of Entra ID (/oauth2/exchange). By the transport alone: the client waits for its credential."""
+        """A refresh token for the access token of Entra ID. Not through the client, which waits for its credential."""
         what = f"the token exchange of {self.site.host}"
         api = self.site.make_api(self.site.default_base, dict)
         form = {"grant_type": "access_token", "service": self.site.host, "access_token": self.site.api_token}

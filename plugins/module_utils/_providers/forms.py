@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
 
@@ -29,6 +31,15 @@ def readable(what: str) -> t.Iterator[None]:
             subject=what,
             hint="Is this the address of that product's API? If it is, set provider to generic, and report it.",
         ) from error
+
+
+def basic(credential: Credential | None, on_secret: t.Callable[[str], None]) -> dict[str, str]:
+    """The header with a user name and a password (RFC 7617); none where there are none. `on_secret` is told of what stands in it."""
+    if credential is None or not credential.password:
+        return {}
+    pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+    on_secret(pair)
+    return {"Authorization": f"Basic {pair}"}
 
 
 def amount(value: t.Any) -> int:

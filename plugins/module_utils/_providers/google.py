@@ -140,9 +140,7 @@ class Google(Provider):
         """By the API: the repositories of the location, and their packages."""
         for place, found in self._places(namespace):
             what = f"the images of {place.path}"
-            for package in self._api.marked(
-                f"{place.resource}/packages", {"pageSize": _API_PAGE}, what, name="pageToken", items=_get("packages"), mark=_get("nextPageToken")
-            ):
+            for package in self._all(f"{place.resource}/packages", "packages", what):
                 with readable(what):
                     image = unquote(str(package["name"]).rpartition("/packages/")[2])
                     record = RepositoryRecord(
@@ -154,6 +152,10 @@ class Google(Provider):
                     )
                 yield record
 
+    def _all(self, path: str, field: str, what: str) -> t.Iterator[t.Any]:
+        """All rows of a list of the API."""
+        return self._api.marked(path, {"pageSize": _API_PAGE}, what, name="pageToken", items=_get(field), mark=_get("nextPageToken"))
+
     def _places(self, namespace: str) -> t.Iterator[tuple[_Place, t.Mapping[str, t.Any]]]:
         project = _project_of(namespace)
         place = self._place(namespace)
@@ -161,10 +163,7 @@ class Google(Provider):
             yield place, self._api.ask("GET", place.resource, what=f"the repository {place.path}").document
             return
         what = f"the repositories of {project}"
-        rows = self._api.marked(
-            place.parent, {"pageSize": _API_PAGE}, what, name="pageToken", items=_get("repositories"), mark=_get("nextPageToken")
-        )
-        for row in rows:
+        for row in self._all(place.parent, "repositories", what):
             with readable(what):
                 name = str(row["name"]).rpartition("/")[2]
                 wanted = row.get("format") == "DOCKER"
@@ -231,7 +230,9 @@ class Google(Provider):
     def _check_ability(self, place: _Place) -> None:
         if not self._token:
             raise self.site.wrong(
-                "api_token", "is missing: repositories are created through the Artifact Registry API.", "gcloud auth print-access-token gives one."
+                "api_token",
+                "is missing: repositories are created through the Artifact Registry API.",
+                "gcloud auth print-access-token gives one.",
             )
         if not place.location or not place.repository:
             raise self.site.wrong(
@@ -303,7 +304,7 @@ _MASKS = {"description": "description", "labels": "labels", "immutable_tags": "d
 
 
 def _project_of(name: str) -> str:
-    """The project that a name begins with: `project/...`, or `example.com/project/...` for one of a domain, which is `example.com:project`."""
+    """The project that a name begins with, `example.com:project` for one of a domain, which names have as `example.com/project`."""
     components = name.split("/")
     return ":".join(components[:2]) if "." in components[0] else components[0]
 

@@ -11,12 +11,11 @@ CSRF token.
 
 from __future__ import annotations
 
-import base64
 import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed
-from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, completed, is_true, readable, whole
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, basic, completed, is_true, readable, whole
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import of_repository
@@ -47,13 +46,7 @@ class Harbor(Provider):
 
     def _headers(self) -> dict[str, str]:
         # a project named by a number is not to be taken for the project of that id
-        named = {"X-Is-Resource-Name": "true"}
-        credential = self.site.credential()
-        if credential is None or not credential.password:
-            return named
-        pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
-        self.site.on_secret(pair)
-        return {**named, "Authorization": f"Basic {pair}"}
+        return {"X-Is-Resource-Name": "true", **basic(self.site.credential(), self.site.on_secret)}
 
     # -- what is there
     def repositories(self) -> t.Iterator[RepositoryRecord]:

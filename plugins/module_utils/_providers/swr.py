@@ -10,7 +10,6 @@ The lists and the organizations are those of the registry's own host (/dockyard/
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import typing as t
@@ -19,7 +18,7 @@ from urllib.parse import quote
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidAnswer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
-from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, readable
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, basic, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION
@@ -42,12 +41,7 @@ class SoftwareRepository(Provider):
         self._api = site.make_api((site.api_url or site.default_base) + "/dockyard/v2", self._headers)
 
     def _headers(self) -> dict[str, str]:
-        credential = self.credential() or self.site.credential()
-        if credential is None or not credential.password:
-            return {}
-        pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
-        self.site.on_secret(pair)
-        return {"Authorization": f"Basic {pair}"}
+        return basic(self.credential() or self.site.credential(), self.site.on_secret)
 
     # -- what is there
     def repositories(self) -> t.Iterator[RepositoryRecord]:
@@ -110,7 +104,7 @@ class SoftwareRepository(Provider):
         return AccessDenied(
             f"cannot be created{_quoted(said)}.",
             subject=what,
-            hint="Its name may be taken by somebody else in this region, for names are unique there; or grant this user the right to create it.",
+            hint="Its name may be taken in this region, where names are unique; or grant this user the right to create it.",
         )
 
     # -- who we are
