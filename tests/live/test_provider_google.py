@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
 from estate.google import GoogleDouble
+from estate.product import Answer, error
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import Options, endpoint
@@ -87,6 +89,17 @@ def test_gcr_is_listed_by_the_names_below(google: GoogleDouble) -> None:
         assert it.provider.containers(["plant/app", "plant/team/deep/app", "example.com/plant/app"]) == ["plant", "example.com/plant"]
         google.closed = True
         assert sorted(it.store.repositories()) == ["plant/app", "plant/team/deep/app"]
+
+
+def test_names_that_lie_below_themselves_are_no_list(google: GoogleDouble) -> None:
+    def endless(asked: t.Any, name: str) -> t.Any:
+        return google._refused(asked) or Answer(200, {"child": [".."], "manifest": {}, "name": name, "tags": []})
+
+    google._routes.insert(0, ("GET", re.compile(r"/v2/(plant/.+)/tags/list"), endless))
+    google.closed = True
+    run = listed(at(google, **LOGIN, namespaces=["plant/images"]))
+    assert run.result["failed"]
+    assert (run.error["kind"], run.error["message"]) == ("invalid_answer", "lists names below names without an end.")
 
 
 def test_without_namespaces_the_way_out_is_named(google: GoogleDouble) -> None:
@@ -194,7 +207,5 @@ def test_what_is_not_there_is_named(google: GoogleDouble) -> None:
     assert run.result["failures"][0]["kind"] == "repository_unknown"
 
 
-def _denied() -> t.Any:
-    from estate.product import error
-
+def _denied() -> Answer:
     return error(403, "DENIED", "no catalogue here")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from estate.harbor import API, HarborDouble
+from estate.product import Answer
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import endpoint
@@ -21,7 +22,7 @@ from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warn
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:
-    from estate.product import Answer, Asked
+    from estate.product import Asked
     from estate.registry import RegistryFactory
 
 USERS = {"admin": "Harbor 12345", "robot$team+mover": "the robot's secret"}
@@ -169,7 +170,7 @@ def test_a_list_that_is_cut_short_is_no_list(harbor: HarborDouble) -> None:
 
 def test_a_list_of_something_else_is_no_list(harbor: HarborDouble) -> None:
     push(harbor.behind.url, team_set("team/app", versions=1))
-    harbor._page = lambda asked, rows: _answer([{"tags": [{"name": "1"}]}])  # type: ignore[method-assign]
+    harbor._page = lambda asked, rows: Answer(200, [{"tags": [{"name": "1"}]}])  # type: ignore[method-assign]
     run = listed(reach(harbor, **ROBOT), repositories={"include": ["team/app"]})
     (failure,) = run.result["failures"]
     assert (failure["kind"], failure["subject"]) == ("invalid_answer", f"{harbor.host}/team/app")
@@ -272,9 +273,3 @@ def test_requests_and_answers_are_those_of_the_api_description(harbor: HarborDou
         "GET /repositories",
         "GET /projects/{project_name}/repositories/{repository_name}/artifacts",
     }
-
-
-def _answer(document: t.Any) -> Answer:
-    from estate.product import Answer
-
-    return Answer(200, document)

@@ -22,6 +22,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AccessDenied,
     AuthenticationFailed,
     CatalogForbidden,
+    InvalidAnswer,
     RegistryError,
     ServerFailed,
 )
@@ -39,6 +40,8 @@ _TOKEN_USER = "oauth2accesstoken"
 #: tags of a repository that are asked for at once
 _PAGE = 10000
 _API_PAGE = 1000
+#: slashes in a name; a longer one would not fit into the 255 characters that a name may have
+_DEEPEST = 127
 _PKG_DEV = re.compile(r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev")
 #: where the repositories of these hosts lie, each of which is named like its host
 _GCR = {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
@@ -131,7 +134,9 @@ class Google(Provider):
             with readable(f"{self.site.host}/{name}"):
                 below = [f"{name}/{child}" for child in document.get("child") or []]
                 holds = bool(document.get("manifest") or document.get("tags"))
-            waiting += [child for child in below if child not in seen]
+            if any(child in seen or child.count("/") > _DEEPEST for child in below):
+                raise InvalidAnswer("lists names below names without an end.", subject=f"{self.site.host}/{name}")
+            waiting += below
             seen.update(below)
             if holds:
                 yield RepositoryRecord(name)

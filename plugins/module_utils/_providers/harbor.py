@@ -15,7 +15,14 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed
-from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, basic, completed, is_true, readable, whole
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import (
+    amount,
+    basic,
+    completed,
+    is_true,
+    readable,
+    whole,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import of_repository
