@@ -122,7 +122,8 @@ def test_a_copy_from_google_and_what_a_second_one_costs(google: GoogleDouble, re
     assert secrets_in(again, TOKEN) == []
     assert google.count("GET", "/manifests/") == 0
     assert google.count("HEAD", "/manifests/") == 2 * len(NAMES)
-    assert google.count("GET", "/tags/list") == len(NAMES)
+    # the first request may be the one that finds out how to sign in
+    assert len(NAMES) <= google.count("GET", "/tags/list") <= len(NAMES) + 1
 
 
 def test_a_copy_to_google_and_what_a_second_one_costs(google: GoogleDouble, registries: RegistryFactory, tmp_path: Path) -> None:
