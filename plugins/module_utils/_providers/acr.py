@@ -55,7 +55,7 @@ class AzureContainerRegistry(Provider):
         with of_repository(what), readable(what):
             path = f"/acr/v1/{quote(repository)}/_manifests"
             for manifest in self._pages(path, (repository_scope(repository, _METADATA),), what, "manifests"):
-                readable = (manifest.get("changeableAttributes") or {}).get("readEnabled", True)
+                locked = (manifest.get("changeableAttributes") or {}).get("readEnabled") is False
                 for tag in manifest.get("tags") or []:
                     found.append(
                         TagRecord(
@@ -64,7 +64,7 @@ class AzureContainerRegistry(Provider):
                             str(manifest.get("mediaType") or ""),
                             amount(manifest.get("imageSize")) or -1,
                             str(manifest.get("lastUpdateTime") or manifest.get("createdTime") or ""),
-                            archived=not readable,
+                            archived=locked,
                         )
                     )
         return found
