@@ -30,7 +30,7 @@ class Holdings:
 
     def __init__(self, registry: Reachable) -> None:
         self._registry = registry
-        self._client = Client(registry if isinstance(registry, Access) else registry.access)
+        self._access = registry if isinstance(registry, Access) else registry.access
 
     def close(self) -> None:
         """Close its connections."""
@@ -43,12 +43,14 @@ class Holdings:
 
     def tags(self, repository: str) -> list[str]:
         """The repository's tags, sorted; none where there is no such repository."""
-        answer = self._client.request("GET", f"/v2/{repository}/tags/list", expect=(200, 404))
+        with Client(self._access) as client:
+            answer = client.request("GET", f"/v2/{repository}/tags/list", expect=(200, 404))
         return sorted(answer.json()["tags"] or []) if answer.status == 200 else []
 
     def manifest(self, repository: str, reference: str) -> Held:
         """What a tag or digest stands for."""
-        answer = self._client.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}, expect=(200,))
+        with Client(self._access) as client:
+            answer = client.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}, expect=(200,))
         document: dict[str, t.Any] = json.loads(answer.body)
         children = document.get("manifests", [])
         parts = [*([document["config"]] if "config" in document else []), *document.get("layers", []), *children]
