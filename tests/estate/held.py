@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 
 from estate.compare import Reachable
@@ -25,23 +24,22 @@ class HeldManifest:
 
 def repositories(registry: Reachable) -> list[str]:
     """The names of all repositories that have a tag, sorted."""
-    with contextlib.closing(Holdings(registry)) as holdings:
-        return [name for name in holdings.repositories() if holdings.tags(name)]
+    holdings = Holdings(registry)
+    return [name for name in holdings.repositories() if holdings.tags(name)]
 
 
 def tags(registry: Reachable, repository: str) -> list[str]:
     """A repository's tags, sorted."""
-    with contextlib.closing(Holdings(registry)) as holdings:
-        return holdings.tags(repository)
+    return Holdings(registry).tags(repository)
 
 
 def manifests(registry: Reachable, repository: str) -> list[HeldManifest] | None:
     """A repository's manifests, sorted by digest; None where there is no such repository."""
-    with contextlib.closing(Holdings(registry)) as holdings:
-        if not holdings.tags(repository):
-            return None
-        found = []
-        for digest, names in holdings.versions(repository).items():
-            manifest = holdings.manifest(repository, digest)
-            found.append(HeldManifest(digest, manifest.media_type, manifest.size, tuple(names)))
-        return found
+    holdings = Holdings(registry)
+    if not holdings.tags(repository):
+        return None
+    found = []
+    for digest, names in holdings.versions(repository).items():
+        manifest = holdings.manifest(repository, digest)
+        found.append(HeldManifest(digest, manifest.media_type, manifest.size, tuple(names)))
+    return found

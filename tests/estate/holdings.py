@@ -32,10 +32,6 @@ class Holdings:
         self._registry = registry
         self._access = registry if isinstance(registry, Access) else registry.access
 
-    def close(self) -> None:
-        """Close its connections."""
-        self._client.close()
-
     def repositories(self, namespace: str = "") -> list[str]:
         """The names of repositories, those of a namespace or all; sorted."""
         names = repositories_of(self._registry)
