@@ -62,6 +62,8 @@ options:
         description:
           - A token for the product's own API, where that takes another one than the registry; for example an OAuth2 application token
             of Quay, or a personal access token of GitLab.
+          - For Azure Container Registry, an access token of Microsoft Entra ID, which is exchanged for one of the registry.
+          - For Google Artifact Registry, an OAuth2 access token, which does for the registry as well where no other credential is given.
         type: str
       namespaces:
         description:

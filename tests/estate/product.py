@@ -29,13 +29,17 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """A request. `path` has its escapes, `query` is parsed, header names are in lower case."""
+    """A request. `path` has its escapes, `query` is parsed, header names are in lower case.
+
+    `parameters`: the query with all values of a parameter that comes several times.
+    """
 
     method: str
     path: str
     query: t.Mapping[str, str]
     headers: t.Mapping[str, str]
     body: bytes
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def document(self) -> t.Any:
@@ -200,7 +204,8 @@ class _Handler(Handler):
         body = self.rfile.read(length) if length else b""
         path, _mark, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, path, dict(urllib.parse.parse_qsl(query, keep_blank_values=True)), headers, body)
+        parameters = tuple(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        asked = Asked(self.command, path, dict(parameters), headers, body, parameters)
         found = owner.answer(asked, self.path)
         data = found.data
         self.send_response_only(found.status)

@@ -294,6 +294,8 @@ class Connections:
 
         def provide(found: Profile) -> Provider:
             provided.append(make_provider(found, site))
+            # who hands out credentials is known only now
+            client.forget_credentials()
             return provided[0]
 
         return RegistryStore(client, profile, options["chunk_size"], provide, recognise=options["provider"] is None and profile is GENERIC)

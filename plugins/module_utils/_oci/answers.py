@@ -109,6 +109,12 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
             subject=subject,
             hint="Set the policy for existing tags to keep, choose another destination name, or lift the immutability rule.",
         )
+    if "REGISTRY_DISALLOWED_OPERATION" in codes:
+        return AccessDenied(
+            "is locked at the registry.",
+            subject=subject,
+            hint="Unlock it (az acr repository update --write-enabled true, or --read-enabled true to read), or leave it out.",
+        )
     if (status == 405 and not answer.writable) or "readonly" in answer.text.lower().replace("-", "").replace(" ", ""):
         return RegistryReadOnly("takes no writes: it is read-only.", subject=where, hint="Switch its read-only mode off and run again.")
     if "NAME_UNKNOWN" in codes:

@@ -63,6 +63,10 @@ def _pair(username: str, secret: str) -> str:
     return base64.b64encode(f"{username}:{secret}".encode()).decode()
 
 
+def _basic_header(credential: Credential) -> str:
+    return f"Basic {_pair(credential.username, credential.password)}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Token:
     """A bearer token as it came, and when (monotonic seconds) it should not be used any more."""
@@ -183,16 +187,16 @@ class Authenticator:
         raise self._refused(where)
 
     def _has_renewed(self, rejected: str) -> bool:
-        """Whether there is another credential than the one that was refused; asked for once, however many workers were refused."""
+        """Whether there is another credential than the one that was refused."""
+        credential = self._require()
+        return _basic_header(credential) != rejected or self._renewed(credential) != credential
+
+    def _renewed(self, old: Credential) -> Credential:
+        """Another credential in place of this one, or the same where there is none; asked for once, however many workers want it."""
         with self._renewing:
-            if self._basic()["Authorization"] != rejected:
-                return True
-            credential = self._require()
-            other = self._renew(credential)
-            if other is None or other == credential:
-                return False
-            self._credential = other
-            return True
+            if self._credential is old:
+                self._credential = self._renew(old) or old
+            return self._require()
 
     def _refused(self, where: str) -> AuthenticationFailed:
         if self._credential is None:
@@ -301,7 +305,20 @@ class Authenticator:
         return self._fetch(scopes)
 
     def _fetch(self, scopes: t.Sequence[Scope]) -> Token:
-        credential = self._credential
+        shown = self._credential
+        try:
+            return self._fetch_as(shown, scopes)
+        except TokenRefused:
+            raise
+        except AuthenticationFailed:
+            if shown is None:
+                raise
+            other = self._renewed(shown)
+            if other == shown:
+                raise
+        return self._fetch_as(other, scopes)
+
+    def _fetch_as(self, credential: Credential | None, scopes: t.Sequence[Scope]) -> Token:
         response = None
         self.token_requests += 1
         if credential is not None and credential.identity_token and not self._get_only:

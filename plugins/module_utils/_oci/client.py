@@ -191,6 +191,11 @@ class RegistryClient:
     def _authenticator_of(self, scopes: t.Sequence[Scope]) -> Authenticator:
         return self._authenticator(next((scope.name for scope in scopes if scope.kind == "repository"), ""))
 
+    def forget_credentials(self) -> None:
+        """Have the credential of each repository looked up again: who hands them out is known only now."""
+        with self._lock:
+            self._by_repository.clear()
+
     def expect(self, repositories: t.Sequence[str]) -> None:
         """Say which repositories are going to be used, so that a token can be asked for several at once."""
         owners: dict[Authenticator, list[str]] = {}
@@ -253,7 +258,8 @@ class RegistryClient:
                 raise ConnectionFailed("wanted a new token in the middle of an upload.", subject=str(self.origin))
             wanted = challenge_scopes
         response.drain()
-        raise self._denied(scopes)
+        # what the registry has asked for says more than what was thought to do
+        raise self._denied(wanted)
 
     def _denied(self, scopes: t.Sequence[Scope]) -> AccessDenied:
         what = ", ".join(f"{' and '.join(sorted(scope.actions))} on {scope.name}" for scope in scopes) or "this"

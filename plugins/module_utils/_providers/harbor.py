@@ -11,13 +11,21 @@ CSRF token.
 
 from __future__ import annotations
 
-import base64
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import RegistryError, RepositoryUnknown
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import (
+    amount,
+    basic,
+    completed,
+    is_true,
+    readable,
+    whole,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import of_repository
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
 
 _TOTAL = "X-Total-Count"
@@ -32,41 +40,50 @@ class Harbor(Provider):
     settings: t.ClassVar[t.Mapping[str, str]] = {
         "public": "whether everybody may pull (yes or no)",
         "auto_scan": "whether images are scanned when they are pushed (yes or no)",
-        "prevent_vulnerable": "whether images with vulnerabilities may be pulled (yes or no)",
+        "prevent_vulnerable": "whether images with vulnerabilities are kept from being pulled (yes or no)",
         "storage_limit": "bytes of storage, -1 for no limit; only when it is created",
     }
     lists_digests = True
-    lists_with = "/api/v2.0/repositories and .../artifacts, 100 on a page"
-    tested = "a double over docker-registry, checked against Harbor's API description"
+    lists_with = "/api/v2.0/repositories and .../artifacts, 100 on a page, and the lists of tags"
+    tested = "a double over docker-registry, checked against the product's API description; not exercised against the product"
 
     def __init__(self, site: Site, profile: Profile) -> None:
         super().__init__(site, profile)
         self._api = site.make_api((site.api_url or site.default_base) + "/api/v2.0", self._headers)
 
     def _headers(self) -> dict[str, str]:
-        credential = self.site.credential()
-        if credential is None or not credential.password:
-            return {}
-        pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
-        self.site.on_secret(pair)
         # a project named by a number is not to be taken for the project of that id
-        return {"Authorization": f"Basic {pair}", "X-Is-Resource-Name": "true"}
+        return {"X-Is-Resource-Name": "true", **basic(self.site.credential(), self.site.on_secret)}
 
+    # -- what is there
     def repositories(self) -> t.Iterator[RepositoryRecord]:
+        public = self._visibilities()
+        for path in [f"/projects/{quote(name, safe='')}/repositories" for name in self.site.namespaces] or ["/repositories"]:
+            what = f"the repositories of {self.site.host}"
+            for found in self._api.numbered(path, {}, what, total=_TOTAL):
+                with readable(what):
+                    name = str(found["name"])
+                    record = RepositoryRecord(
+                        name,
+                        description=str(found.get("description") or ""),
+                        visibility=public.get(name.partition("/")[0], ""),
+                        created=str(found.get("creation_time") or ""),
+                    )
+                yield record
+
+    def _visibilities(self) -> dict[str, str]:
+        """Which projects are public and which private; empty for users (of one project, say) that may not list them."""
         what = f"the projects of {self.site.host}"
-        public = {
-            project.get("name"): str((project.get("metadata") or {}).get("public", "")).lower() == "true"
-            for project in self._api.numbered("/projects", {"with_detail": "false"}, what, total=_TOTAL)
-        }
-        for found in self._api.numbered("/repositories", {}, f"the repositories of {self.site.host}", total=_TOTAL):
-            name = str(found["name"])
-            visible = public.get(name.partition("/")[0])
-            yield RepositoryRecord(
-                name,
-                description=str(found.get("description") or ""),
-                visibility="" if visible is None else "public" if visible else "private",
-                created=str(found.get("creation_time") or ""),
-            )
+        found = {}
+        try:
+            for project in self._api.numbered("/projects", {"with_detail": "false"}, what, total=_TOTAL):
+                with readable(what):
+                    public = str((project.get("metadata") or {}).get("public", "")).lower() == "true"
+                    found[str(project["name"])] = "public" if public else "private"
+        except (AccessDenied, AuthenticationFailed):
+            # whether the repositories may be listed is another question
+            return {}
+        return found
 
     def tags(self, repository: str) -> list[TagRecord]:
         project, _slash, image = repository.partition("/")
@@ -75,7 +92,7 @@ class Harbor(Provider):
         what = f"{self.site.host}/{repository}"
         query = {"with_tag": "true", "with_accessory": "false", "with_scan_overview": "false"}
         found = []
-        try:
+        with of_repository(what), readable(what):
             for artifact in self._api.numbered(path, query, what, total=_TOTAL):
                 for tag in artifact.get("tags") or []:
                     found.append(
@@ -83,34 +100,51 @@ class Harbor(Provider):
                             str(tag["name"]),
                             str(artifact["digest"]),
                             str(artifact.get("manifest_media_type") or ""),
-                            int(artifact.get("size") or -1),
+                            amount(artifact.get("size")) or -1,
                             str(tag.get("push_time") or artifact.get("push_time") or ""),
                         )
                     )
-        except RegistryError as error:
-            if error.status != 404:
-                raise
-            raise RepositoryUnknown("there is no such repository.", subject=what, hint="Check the name.") from error
-        return found
+        # what belongs to another artifact (a signature, say) is no artifact of the list above, but it has its tag
+        return completed(found, self.site.client.tags(repository))
 
+    # -- what has to be there
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
         what = f"the project {name}"
-        reply = self._api.ask("GET", f"/projects/{quote(name, safe='')}", accept=(200, 403, 404), what=what)
-        metadata = {key: str(bool(wanted[key])).lower() for key in _METADATA if wanted.get(key) is not None}
+        path = f"/projects/{quote(name, safe='')}"
+        metadata = {key: str(is_true(wanted[key], key)).lower() for key in _METADATA if wanted.get(key) is not None}
+        reply = self._api.ask("GET", path, accept=(200, 403, 404), what=what)
         if reply.status == 200:
-            has = reply.document.get("metadata") or {}
-            before = {key: has.get(_METADATA[key], "false") for key in metadata}
-            differences = {key: (before[key], value) for key, value in metadata.items() if before[key] != value}
-            if not differences:
-                return Creation(self.container, name, "existing")
-            if apply:
-                changed = {"metadata": {_METADATA[key]: metadata[key] for key in differences}}
-                self._api.ask("PUT", f"/projects/{quote(name, safe='')}", document=changed, what=what)
-            return Creation(self.container, name, "changed", differences)
+            return self._change(name, path, reply.document, metadata, apply)
+        if reply.status == 403 and self._api.ask("HEAD", "/projects", {"project_name": name}, accept=(200, 404), what=what).status == 200:
+            raise self._of_others(what)
         document: dict[str, t.Any] = {"project_name": name, "metadata": {_METADATA[key]: value for key, value in metadata.items()}}
+        differences: dict[str, tuple[t.Any, t.Any]] = {key: (None, value) for key, value in metadata.items()}
         if wanted.get("storage_limit") is not None:
-            document["storage_limit"] = wanted["storage_limit"]
+            document["storage_limit"] = whole(wanted["storage_limit"], "storage_limit")
+            differences["storage_limit"] = (None, document["storage_limit"])
+        if apply and self._api.ask("POST", "/projects", document=document, accept=(201, 409), what=what).status == 409:
+            # somebody else was faster
+            there = self._api.ask("GET", path, accept=(200, 403, 404), what=what)
+            if there.status != 200:
+                raise self._of_others(what)
+            return self._change(name, path, there.document, metadata, apply)
+        return Creation(self.container, name, "created", differences)
+
+    def _change(self, name: str, path: str, document: t.Any, metadata: t.Mapping[str, str], apply: bool) -> Creation:
+        """Have a project that exists with these metadata, by the names of the settings."""
+        what = f"the project {name}"
+        with readable(what):
+            has = document.get("metadata") or {}
+            if amount(document.get("registry_id")) > 0:
+                return Creation(self.container, name, "drift", {"proxy cache": ("yes", "no")})
+            before = {key: str(has.get(_METADATA[key]) or "false") for key in metadata}
+        differences: dict[str, tuple[t.Any, t.Any]] = {key: (before[key], value) for key, value in metadata.items() if before[key] != value}
+        if not differences:
+            return Creation(self.container, name, "existing")
         if apply:
-            # 409: somebody else was faster
-            self._api.ask("POST", "/projects", document=document, accept=(201, 409), what=what)
-        return Creation(self.container, name, "created", {key: (None, value) for key, value in metadata.items()})
+            changed = {"metadata": {_METADATA[key]: metadata[key] for key in differences}}
+            self._api.ask("PUT", path, document=changed, what=what)
+        return Creation(self.container, name, "changed", differences)
+
+    def _of_others(self, what: str) -> AccessDenied:
+        return AccessDenied("exists, but this user may not see it.", subject=what, hint="Grant the right, or use another account or name.")

@@ -10,23 +10,32 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import Greeting
+from ansible_collections.registryops.migration.plugins.module_utils._providers.acr import AzureContainerRegistry
 from ansible_collections.registryops.migration.plugins.module_utils._providers.docker_hub import DockerHub
 from ansible_collections.registryops.migration.plugins.module_utils._providers.ghcr import GHCR
 from ansible_collections.registryops.migration.plugins.module_utils._providers.gitea import Gitea
 from ansible_collections.registryops.migration.plugins.module_utils._providers.gitlab import GitLab
+from ansible_collections.registryops.migration.plugins.module_utils._providers.google import Google
 from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.quay import Quay
+from ansible_collections.registryops.migration.plugins.module_utils._providers.swr import SoftwareRepository
+from ansible_collections.registryops.migration.plugins.module_utils._providers.zot import Zot
 
 #: products without an entry are spoken to in the distribution specification's words alone
 PROVIDERS: t.Mapping[str, type[Provider]] = {
+    "acr": AzureContainerRegistry,
     "docker_hub": DockerHub,
+    "gar": Google,
+    "gcr": Google,
     "ghcr": GHCR,
     "gitea": Gitea,
     "gitlab": GitLab,
     "harbor": Harbor,
     "quay": Quay,
+    "swr": SoftwareRepository,
+    "zot": Zot,
 }
 
 #: what a token service's address ends with, or has in it, and the product that has it there

@@ -171,6 +171,7 @@ def test_allow_says_whether_anything_can_be_written(status, allow, writable):
         (refusal(400, "BLOB_UPLOAD_INVALID"), errors.RegistryError),
         (refusal(400, "MANIFEST_INVALID"), errors.UnsupportedManifest),
         (refusal(405, "UNSUPPORTED"), errors.UnsupportedManifest),
+        (refusal(405, "REGISTRY_DISALLOWED_OPERATION"), errors.AccessDenied),
         (refusal(415), errors.UnsupportedManifest),
         (refusal(500), errors.ServerFailed),
         (refusal(599, "UNKNOWN"), errors.ServerFailed),
