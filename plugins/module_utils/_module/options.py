@@ -296,7 +296,8 @@ class Connections:
             provided.append(make_provider(found, site))
             return provided[0]
 
-        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=options["provider"] is None and profile is GENERIC)
+        by_answer = options["provider"] is None and profile is GENERIC
+        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions

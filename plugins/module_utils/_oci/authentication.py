@@ -63,6 +63,10 @@ def _pair(username: str, secret: str) -> str:
     return base64.b64encode(f"{username}:{secret}".encode()).decode()
 
 
+def _basic_header(credential: Credential) -> str:
+    return f"Basic {_pair(credential.username, credential.password)}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Token:
     """A bearer token as it came, and when (monotonic seconds) it should not be used any more."""
@@ -183,16 +187,16 @@ class Authenticator:
         raise self._refused(where)
 
     def _has_renewed(self, rejected: str) -> bool:
-        """Whether there is another credential than the one that was refused; asked for once, however many workers were refused."""
+        """Whether there is another credential than the one that was refused."""
+        credential = self._require()
+        return _basic_header(credential) != rejected or self._renewed(credential) != credential
+
+    def _renewed(self, old: Credential) -> Credential:
+        """Another credential in place of this one, or the same where there is none; asked for once, however many workers want it."""
         with self._renewing:
-            if self._basic()["Authorization"] != rejected:
-                return True
-            credential = self._require()
-            other = self._renew(credential)
-            if other is None or other == credential:
-                return False
-            self._credential = other
-            return True
+            if self._credential is old:
+                self._credential = self._renew(old) or old
+            return self._require()
 
     def _refused(self, where: str) -> AuthenticationFailed:
         if self._credential is None:
@@ -214,9 +218,12 @@ class Authenticator:
 
     def _basic(self) -> dict[str, str]:
         credential = self._require()
-        pair = _pair(credential.username, credential.password)
-        self._on_secret(pair)
-        return {"Authorization": f"Basic {pair}"}
+        if credential.use_until and time.time() >= credential.use_until:
+            # there are registries that answer 403 to one that has run out
+            credential = self._renewed(credential)
+        header = _basic_header(credential)
+        self._on_secret(header[len("Basic ") :])
+        return {"Authorization": header}
 
     # -- tokens
     def _learn_bearer(self, challenge: Challenge, rejected: str, scopes: t.Sequence[Scope]) -> t.Sequence[Scope]:

@@ -10,12 +10,16 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import Greeting
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr import ECR
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_public import ECRPublic
 from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile
 
 #: products without an entry are spoken to in the distribution specification's words alone
 PROVIDERS: t.Mapping[str, type[Provider]] = {
+    "ecr": ECR,
+    "ecr_public": ECRPublic,
     "harbor": Harbor,
 }
 
@@ -30,6 +34,8 @@ _REALMS = (
 )
 #: names by which products introduce themselves in a challenge, lower case
 _INTRODUCTIONS = (
+    ("ecr.amazonaws.com", "ecr"),
+    ("public.ecr.aws", "ecr_public"),
     ("harbor-registry", "harbor"),
     ("artifactory", "artifactory"),
     ("sonatype nexus", "nexus"),
