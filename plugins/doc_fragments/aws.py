@@ -50,3 +50,11 @@ requirements:
 notes:
   - What is not given is found as by all of Amazon's tools, in the environment, in their files, and from the machine's role.
 """
+
+    ACTIONGROUP = r"""
+attributes:
+  action_group:
+    description: Use C(group/registryops.migration.aws) in C(module_defaults) to set the connection for this module.
+    support: full
+    membership: [registryops.migration.aws]
+"""

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - registryops.migration.aws
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff
+  - registryops.migration.aws.actiongroup
 options:
   blob_mounting:
     description:

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - registryops.migration.aws
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff
+  - registryops.migration.aws.actiongroup
 options:
   name:
     description: The repository's name, with its namespaces, such as V(team/app).

@@ -156,7 +156,8 @@ class AWS:
         except ImportError as error:
             from ansible.module_utils.basic import missing_required_lib
 
-            raise LibraryMissing(missing_required_lib("boto3"), subject=self._option("")) from error
+            hint = "Install it there (pip install boto3), or give the user name and password of the registry itself."
+            raise LibraryMissing(f"cannot be used. {missing_required_lib('boto3')}.", subject=self._option(""), hint=hint) from error
         from botocore.exceptions import BotoCoreError
 
         keys = {"access_key": "aws_access_key_id", "secret_key": "aws_secret_access_key", "session_token": "aws_session_token"}
