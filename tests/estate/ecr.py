@@ -313,8 +313,10 @@ class ECRDouble(ProductDouble):
         return any(image.image_digest in self.archived for image in held)
 
     def _mounts(self, query: t.Mapping[str, str]) -> bool:
+        """Whether a layer is mounted: only from where the manifest of an image names it."""
         holder = self.repositories.get(query.get("from", ""))
-        return self.account_settings.get("BLOB_MOUNTING") == "ENABLED" and holder is not None and query["mount"] in holder.layers
+        named = holder is not None and any(query["mount"] in image.image_manifest for image in holder.images)
+        return named and self.account_settings.get("BLOB_MOUNTING") == "ENABLED"
 
     def after(self, asked: Asked, answer: Answer) -> Answer:
         match = _PATH.fullmatch(asked.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from estate import images
@@ -180,6 +181,33 @@ def test_layers_are_mounted_where_the_account_allows_it(
     assert done.result["blobs"]["mounted"] == (2 if mounting else 0)
     assert done.result["blobs"]["uploaded"] == (4 if mounting else 6)
     assert_complete(ecr.behind)
+
+
+def test_whoever_mounts_waits_for_the_manifest_that_names_the_layer(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
+    """No mount is refused, in whatever order the repositories need their layers, and nobody waits for ever."""
+    layers = [images.layer(f"layer {number}", 30_000 + number) for number in range(6)]
+    held = images.ImageSet()
+    for number in range(12):
+        chosen = [layers[(number + step * (1 + number % 3)) % 6] for step in range(3)]
+        for tag in range(2):
+            images.add_image(held.repository(f"team/app{number}"), f"app {number} {tag}", list(dict.fromkeys(chosen)), [f"v{tag}"])
+        ecr.create(f"team/app{number}")
+    other.load(held)
+    ecr.account_settings["BLOB_MOUNTING"] = "ENABLED"
+    ecr.manifests_per_second = 1000.0
+    done = copy(endpoint(other), at(ecr), tmp_path)
+    assert counts(done) == {"copied": 24}
+    assert tags_of(ecr.behind) == tags_of(other)
+    assert_complete(ecr.behind)
+    mounts = [
+        status
+        for (_method, path), status in zip(ecr.log, ecr.statuses, strict=True)
+        if "mount=" in path and unquote(path).partition("from=")[2] != path.removeprefix("/v2/").partition("/blobs/")[0]
+    ]
+    assert set(mounts) == {201}
+    blobs = done.result["blobs"]
+    assert blobs["mounted"] == len(mounts)
+    assert blobs["uploaded"] + blobs["mounted"] + blobs["present"] == len(held.blob_pairs())
 
 
 # -- tags that cannot be moved -------------------------------------------------------------------------------------------------

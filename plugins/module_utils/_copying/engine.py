@@ -230,6 +230,7 @@ class Engine:
         repository.users -= 1
         if not repository.users:
             del self._repositories[repository.name]
+            self._blobs.leave(repository.name)
 
     def _attempt(self, job: _Job, step: t.Callable[[_Job], None]) -> None:
         """Run a step of a job; an error that it raises is the end of the job."""
@@ -465,6 +466,7 @@ class Engine:
                 ) from error
             raise
         self.wrote = True
+        self._blobs.named(row.repository, manifest)
         subject = manifest.subject
         if subject is None or answer.subject_kept or not self._policy.referrers:
             return
@@ -573,6 +575,10 @@ class Engine:
             self.ended += not job.follows
             self._open_tags -= 1
             self._open_bytes -= job.manifest.size if job.manifest else 0
+            if error is not None or job.kept or job.manifest is None:
+                self._blobs.leave(repository.name)
+            else:
+                self._blobs.named(repository.name, job.manifest)
             self._leave(repository)
             if error is not None:
                 self.failed.append(row)

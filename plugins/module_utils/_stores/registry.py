@@ -387,6 +387,7 @@ class RegistryStore(Store):
             self._mounts_refused += 1
             if self._mounts_refused >= _REFUSED_MOUNTS and not self._mounts_granted:
                 self.client.features.mount = False
+                self.mounts = False
 
     def _post(self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource]) -> Received:
         """Send a blob in the one POST that newer registries take; the session that others open instead is used."""
