@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
 
 #: nothing of this machine's own AWS reaches a module
 NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-WITHOUT_KEYS = {name: None for name in ("access_key", "secret_key")}
+WITHOUT_KEYS = dict.fromkeys(("access_key", "secret_key"))
 
 
 @pytest.fixture
@@ -165,9 +165,7 @@ def test_layers_that_are_there_are_asked_for_in_bulk(ecr: ECRDouble, other: Coun
 
 
 @pytest.mark.parametrize("mounting", [False, True])
-def test_layers_are_mounted_where_the_account_allows_it(
-    ecr: ECRDouble, other: CountingRegistry, tmp_path: Path, mounting: bool
-) -> None:
+def test_layers_are_mounted_where_the_account_allows_it(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path, mounting: bool) -> None:
     shared = images.layer("shared", 400_000)
     held = images.ImageSet()
     for number in range(3):

@@ -296,7 +296,8 @@ class Planner:
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:
-            if is_digest(tag) or tag in listing.existing or followers:
+            record = listing.records.get(tag)
+            if is_digest(tag) or tag in listing.existing or followers or (record is not None and record.archived):
                 unresolved.append(tag)
             else:
                 rows.append(make_row((target.source, tag), (target.destination, tag), "copy", fresh=listing.fresh))

@@ -49,7 +49,9 @@ _UNKNOWN = frozenset(
         "MissingAuthenticationTokenException",
     }
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired", "BlockedByOrganizationPolicyException"})
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired", "BlockedByOrganizationPolicyException"}
+)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"})
 _QUOTAS = frozenset({"LimitExceededException", "TooManyTagsException"})
 _INVALID = frozenset({"InvalidParameterException", "InvalidTagParameterException", "ValidationException", "ValidationError"})
@@ -146,7 +148,10 @@ class AWS:
         from botocore.config import Config
 
         return Config(
-            max_pool_connections=_CONNECTIONS, retries={"mode": "standard", "max_attempts": _ATTEMPTS}, user_agent_extra="registryops", **variants
+            max_pool_connections=_CONNECTIONS,
+            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+            user_agent_extra="registryops",
+            **variants,
         )
 
     def _session(self) -> tuple[t.Any, dict[str, str]]:
@@ -266,7 +271,9 @@ class AWS:
             return InvalidOption(_line(str(error)), subject=self._option("profile"), hint="Name a profile that is in the AWS tools' files.")
         if "SSO" in name or "Token" in name or "Login" in name or name in ("CredentialRetrievalError", "MetadataRetrievalError"):
             return AuthenticationFailed(
-                f"credentials for AWS cannot be had: {_line(str(error))}", subject=self._option("profile"), hint="Sign in again, for example with aws sso login."
+                f"credentials for AWS cannot be had: {_line(str(error))}",
+                subject=self._option("profile"),
+                hint="Sign in again, for example with aws sso login.",
             )
         if name in ("NoRegionError", "InvalidRegionError", "UnknownRegionError", "UnknownEndpointError", "EndpointVariantError"):
             return InvalidOption(_line(str(error)), subject=self._option("region"), hint="Give a region that has Amazon ECR.")
@@ -275,7 +282,9 @@ class AWS:
             return CertificateUntrusted(f"the certificate of the API is not trusted: {_line(str(error))}", subject=what, hint=hint)
         if name == "EndpointConnectionError":
             return ConnectionFailed(
-                _line(str(error)), subject=self._option("region"), hint="Check region (and endpoint_url), and the network between here and AWS."
+                _line(str(error)),
+                subject=self._option("region"),
+                hint="Check region (and endpoint_url), and the network between here and AWS.",
             )
         if name in ("ParamValidationError", "ValueError"):
             return InvalidOption(_line(str(error)), subject=what or self._option("endpoint_url"), hint="Correct it, and run again.")

@@ -135,7 +135,7 @@ class ECR(Provider):
             raise CatalogForbidden(
                 "does not list its repositories.",
                 subject=self.site.host,
-                hint="Give aws in place of username and password, or name the repositories in the rule (repositories: include: [team/app]).",
+                hint="Give aws in place of username and password, or name repositories in the rule (repositories: include: [team/app]).",
             )
         for found in self._repositories.all():
             yield RepositoryRecord(

@@ -21,7 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     LibraryMissing,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr import ECR, moment_of, tag_record
-from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_repositories import document_of, canonical, tag_list
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_repositories import canonical, document_of, tag_list
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import PROFILES, Profile, check_name
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord

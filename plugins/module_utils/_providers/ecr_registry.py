@@ -132,7 +132,9 @@ class RegistrySettings:
         ]
 
         def change() -> None:
-            self._ask("put_replication_configuration", what, replicationConfiguration={"rules": [self._replication_rule(one) for one in after]})
+            self._ask(
+                "put_replication_configuration", what, replicationConfiguration={"rules": [self._replication_rule(one) for one in after]}
+            )
 
         return before, after, change
 
@@ -164,9 +166,7 @@ class RegistrySettings:
         return before, after, change
 
     # -- creation templates
-    def _templates(
-        self, wanted: t.Sequence[Settings], purge: bool
-    ) -> tuple[list[t.Any], list[t.Any], list[Change]]:
+    def _templates(self, wanted: t.Sequence[Settings], purge: bool) -> tuple[list[t.Any], list[t.Any], list[Change]]:
         there = self._aws.pages("ecr", "describe_repository_creation_templates", "repositoryCreationTemplates", "the creation templates")
         before = {template["prefix"]: _template_of(template) for template in there}
         after = {} if purge else dict(before)
@@ -223,7 +223,9 @@ def _checked_template(given: Settings, option: str) -> dict[str, t.Any]:
     template = {name: value for name, value in given.items() if value is not None}
     if not _PREFIX.fullmatch(str(template.get("prefix") or "")):
         raise InvalidOption(
-            "is no prefix of repositories.", subject=f"{option}.prefix", hint="Write it as in team/app, or ROOT for all that have no other template."
+            "is no prefix of repositories.",
+            subject=f"{option}.prefix",
+            hint="Write it as in team/app, or ROOT for all that have no other template.",
         )
     if not template.get("applied_for"):
         raise InvalidOption("is empty.", subject=f"{option}.applied_for", hint="For pushes, give CREATE_ON_PUSH.")

@@ -201,7 +201,9 @@ class Repositories:
         if not force:
             images = self._aws.ask("ecr", "describe_images", name, maxResults=1, repositoryName=name, **self._registry)
             if images.get("imageDetails"):
-                raise InvalidOption(f"is not given, and the repository {name} has images.", subject="force", hint="Set it to have them deleted.")
+                raise InvalidOption(
+                    f"is not given, and the repository {name} has images.", subject="force", hint="Set it to have them deleted."
+                )
         if apply:
             self._ask("delete_repository", name, ("RepositoryNotFoundException",), force=force)
         return Removal(True, found)
@@ -212,7 +214,9 @@ def checked(wanted: Settings) -> dict[str, t.Any]:
     given = {setting: value for setting, value in wanted.items() if value is not None}
     unknown = sorted(given.keys() - SETTINGS.keys())
     if unknown:
-        raise InvalidOption("is no setting of a repository of Amazon ECR.", subject=unknown[0], hint=f"These are known: {', '.join(SETTINGS)}.")
+        raise InvalidOption(
+            "is no setting of a repository of Amazon ECR.", subject=unknown[0], hint=f"These are known: {', '.join(SETTINGS)}."
+        )
     settings = dict(given)
     if "mutability" in given:
         settings["mutability"] = _one_of(given["mutability"], ("MUTABLE", "IMMUTABLE"), "mutability")

@@ -228,7 +228,9 @@ def test_repositories_and_tags_have_pages(stubs):
 def test_pages_that_go_round_in_a_circle(stubs):
     ecr = provider(stubs, ECR, "ecr", "registry.example.com")
     for asked in ({}, {"nextToken": "again"}):
-        stubs.expect("describe_repositories", {"repositories": [{"repositoryName": "one"}], "nextToken": "again"}, {"maxResults": 1000, **asked})
+        stubs.expect(
+            "describe_repositories", {"repositories": [{"repositoryName": "one"}], "nextToken": "again"}, {"maxResults": 1000, **asked}
+        )
     with pytest.raises(errors.InvalidAnswer):
         list(ecr.repositories())
 
