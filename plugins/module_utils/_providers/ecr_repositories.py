@@ -108,7 +108,7 @@ class Repositories:
         if found is None:
             return Creation(KIND, name, "created", _created(settings))
         differences = self._differences(found, settings)
-        drift = {setting: differences[setting] for setting in ("encryption", "kms_key") if setting in differences}
+        drift = {setting: both for setting, both in differences.items() if setting in ("encryption", "kms_key")}
         if drift:
             return Creation(KIND, name, "drift", drift)
         if not differences:
