@@ -115,7 +115,7 @@ def test_manifests_are_sent_at_the_products_rate_over_all_workers(monkeypatch):
     for tags in ((), ("one",), ("one", "two")):
         store.put_manifest("team/app", None, tags)
     # several tags are tried in one request first
-    assert rates == [Rate(2.5, 5)]
+    assert [(rate.per_second, rate.taken) for rate in rates] == [(2.5, 5)]
     store.client.features.multi_tag = False
     store.put_manifest("team/app", None, ("one", "two"))
     assert rates[0].taken == 7
