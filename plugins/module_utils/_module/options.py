@@ -55,7 +55,8 @@ SIDES = ("source", "destination")
 AWS: Options = {
     "profile": {"type": "str"},
     "region": {"type": "str"},
-    "access_key": {"type": "str"},
+    # the id of a key, and no key
+    "access_key": {"type": "str", "no_log": False},
     "secret_key": {"type": "str", "no_log": True},
     "session_token": {"type": "str", "no_log": True},
     "role_arn": {"type": "str"},
