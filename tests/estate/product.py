@@ -185,7 +185,9 @@ class ProductDouble:
             path += "?" + urllib.parse.urlencode(asked.query)
         headers = {name: value for name, value in asked.headers.items() if name not in {*_HOP_BY_HOP, "host", "authorization"}}
         try:
-            connection.request(asked.method, path, asked.body or None, {**headers, "Host": self.host, **self._authorization()})
+            connection.request(
+                asked.method, path, asked.body or None, {**headers, "Host": asked.headers.get("host", self.host), **self._authorization()}
+            )
             response = connection.getresponse()
             body = response.read()
         finally:

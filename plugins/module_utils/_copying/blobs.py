@@ -7,6 +7,9 @@
 
 Whoever needs a blob that is already on its way waits for it; if that way fails, one of those who wait takes over, with its own
 source repository.
+
+Some products mount a blob only from where a manifest names it already. There a repository waits for the manifest of another one, but
+only for that of a repository that was needed before itself: so no two can wait for each other.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.led
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received, Store
 
 if t.TYPE_CHECKING:
@@ -75,6 +78,9 @@ class BlobPlan:
         self._teacher: Need | None = None
         self._taught = False
         self._held: list[Need] = []
+        #: when each repository was first needed; blobs that came to a repository before a manifest that names them, and who waits for that
+        self._order: dict[str, int] = {}
+        self._unnamed: dict[str, dict[str, list[Need]]] = {}
         self.totals = Totals()
         #: bytes that have moved, are moving or have yet to, as far as manifests have been read
         self.expected = 0
@@ -90,25 +96,47 @@ class BlobPlan:
 
     def need(self, need: Need) -> None:
         """Have the blob brought into the repository; its waiters are told in the end. To be called once per repository and blob."""
-        digest = need.descriptor.digest
         with self._lock:
-            if digest in self._moving:
-                self._moving[digest].append(need)
-                return
-            holder = self._holders.get(digest, "")
-            if holder:
-                # what many images share is asked for again and again, and must not be what is forgotten
-                self._holders.move_to_end(digest)
-            if holder == need.repository:
-                # for a tag that is done since: nothing of it is under way any more
-                for waiter in need.waiters:
-                    waiter(None)
-            elif holder:
-                self._mount(need, holder)
-            else:
-                self._moving[digest] = collections.deque()
-                self.expected += max(0, need.descriptor.size)
-                self._move(need)
+            self._order.setdefault(need.repository, len(self._order))
+            self._decide(need)
+
+    def _decide(self, need: Need) -> None:
+        digest = need.descriptor.digest
+        if digest in self._moving:
+            self._moving[digest].append(need)
+            return
+        holder = self._holders.get(digest, "")
+        if holder:
+            # what many images share is asked for again and again, and must not be what is forgotten
+            self._holders.move_to_end(digest)
+        unnamed = self._unnamed.get(holder, {})
+        if holder == need.repository:
+            # for a tag that is done since: nothing of it is under way any more
+            for waiter in need.waiters:
+                waiter(None)
+        elif holder and (digest not in unnamed or not self._destination.mounts):
+            self._mount(need, holder)
+        elif holder and self._order[holder] < self._order[need.repository]:
+            unnamed[digest].append(need)
+        else:
+            self._moving[digest] = collections.deque()
+            self.expected += max(0, need.descriptor.size)
+            self._move(need)
+
+    def named(self, repository: str, manifest: Manifest) -> None:
+        """A manifest has been put: what it names can be mounted from its repository."""
+        with self._lock:
+            unnamed = self._unnamed.get(repository, {})
+            for blob in manifest.blobs:
+                for need in unnamed.pop(blob.digest, ()):
+                    self._mount(need, repository)
+
+    def leave(self, repository: str) -> None:
+        """Nobody is to wait for manifests of this repository any more."""
+        with self._lock:
+            for needs in self._unnamed.pop(repository, {}).values():
+                for need in needs:
+                    self._mount(need, repository)
 
     def _mount(self, need: Need, holder: str) -> None:
         self._scheduler.submit(MOUNT, lambda: self._receive(need, holder))
@@ -171,8 +199,10 @@ class BlobPlan:
                 waiting = self._moving.pop(digest)
                 if error is None:
                     self._remember(digest, need.repository)
+                    if self._destination.profile.mount_after_manifest:
+                        self._unnamed.setdefault(need.repository, {}).setdefault(digest, [])
                     for other in waiting:
-                        self._mount(other, need.repository)
+                        self._decide(other)
                 elif not waiting:
                     self.expected -= max(0, need.descriptor.size)
                 else:

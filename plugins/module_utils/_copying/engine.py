@@ -89,6 +89,8 @@ class _Job:
     repository: _Repository
     #: a referrer of a tag that was in the plan
     follows: bool = False
+    #: its tag came to be at the destination after the plan was made, and stays as it is
+    kept: bool = False
     manifest: Manifest | None = None
     source_digest: str = ""
     size: int = 0
@@ -228,6 +230,7 @@ class Engine:
         repository.users -= 1
         if not repository.users:
             del self._repositories[repository.name]
+            self._blobs.leave(repository.name)
 
     def _attempt(self, job: _Job, step: t.Callable[[_Job], None]) -> None:
         """Run a step of a job; an error that it raises is the end of the job."""
@@ -257,6 +260,7 @@ class Engine:
                 self._copy_referrers(job, manifest)
             self._end(job, None, "unchanged")
             return
+        self._expect_blobs(job, manifest)
         with self._lock:
             contents = job.repository.roots
             content = contents.get(manifest.digest)
@@ -267,6 +271,17 @@ class Engine:
             self._wait_for(filled, lambda error: self._ready(job, filled, error))
             if first:
                 self._fill(content, manifest, job, 0)
+
+    def _expect_blobs(self, job: _Job, manifest: Manifest) -> None:
+        """Say which blobs of a manifest are going to be sent. The lock is not held, for this may cost a request."""
+        repository = job.repository
+        if repository.fresh:
+            # there is nothing in it
+            return
+        with self._lock:
+            unknown = list(dict.fromkeys(blob.digest for blob in manifest.blobs if blob.digest not in repository.blobs))
+        if unknown:
+            self._destination.expect_blobs(repository.name, unknown)
 
     def _is_there(self, row: PlanRow, manifest: Manifest) -> bool:
         """Whether a row of a saved plan has been carried out already; TagConflict if the destination is not what it was made for."""
@@ -363,6 +378,7 @@ class Engine:
         def put() -> None:
             self._scheduler.submit(_PUT, lambda: self._put_child(job, manifest, content))
 
+        self._expect_blobs(job, manifest)
         with self._lock:
             self._fill(content, manifest, job, depth, put)
 
@@ -419,11 +435,13 @@ class Engine:
         try:
             self._put(jobs[0], manifest, tags)
         except TagImmutable:
-            for tag in tags:
-                found = self._destination.resolve(jobs[0].row.repository, tag)
-                if found is None or found.digest != manifest.digest:
+            for job in jobs:
+                found = self._destination.resolve(job.row.repository, job.row.tag) if job.row.tag else None
+                # an immutable tag that has this digest already is what was wanted
+                if found is not None and found.digest != manifest.digest and self._policy.existing_tags == "keep":
+                    job.kept = True
+                elif found is None or found.digest != manifest.digest:
                     raise
-            # an immutable tag that has this digest already is what was wanted
 
     def _put(self, job: _Job, manifest: Manifest, tags: t.Sequence[str]) -> None:
         """Put a manifest; if the destination misses parts of it all the same, send those again without shortcuts, once."""
@@ -448,6 +466,7 @@ class Engine:
                 ) from error
             raise
         self.wrote = True
+        self._blobs.named(row.repository, manifest)
         subject = manifest.subject
         if subject is None or answer.subject_kept or not self._policy.referrers:
             return
@@ -480,13 +499,19 @@ class Engine:
     def _back_up(self, row: PlanRow) -> None:
         """Give the manifest that is about to lose its tag another one."""
         tag = self._policy.backup_name(row.tag, row.existing)
-        self._destination.put_manifest(row.repository, self._destination.manifest(row.repository, row.existing), [tag])
+        try:
+            self._destination.put_manifest(row.repository, self._destination.manifest(row.repository, row.existing), [tag])
+        except TagImmutable:
+            # of an earlier run, perhaps
+            found = self._destination.resolve(row.repository, tag)
+            if found is None or found.digest != row.existing:
+                raise
 
     # -- after the tag
     def _finish(self, job: _Job) -> None:
-        if self._policy.referrers:
+        if self._policy.referrers and not job.kept:
             self._copy_referrers(job, job.content)
-        self._end(job, None)
+        self._end(job, None, "kept" if job.kept else "copied")
 
     def _copy_referrers(self, job: _Job, manifest: Manifest) -> None:
         """Start copying what refers to an image and its children; each is a row of its own."""
@@ -550,6 +575,10 @@ class Engine:
             self.ended += not job.follows
             self._open_tags -= 1
             self._open_bytes -= job.manifest.size if job.manifest else 0
+            if error is not None or job.kept or job.manifest is None:
+                self._blobs.leave(repository.name)
+            else:
+                self._blobs.named(repository.name, job.manifest)
             self._leave(repository)
             if error is not None:
                 self.failed.append(row)

@@ -296,7 +296,9 @@ class Planner:
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:
-            if is_digest(tag) or self._folded(tag) in listing.existing or followers:
+            record = listing.records.get(tag)
+            archived = record is not None and record.archived
+            if is_digest(tag) or self._folded(tag) in listing.existing or followers or archived:
                 unresolved.append(tag)
             else:
                 rows.append(make_row((target.source, tag), (target.destination, tag), "copy", fresh=listing.fresh))

@@ -55,7 +55,8 @@ SIDES = ("source", "destination")
 AWS: Options = {
     "profile": {"type": "str"},
     "region": {"type": "str"},
-    "access_key": {"type": "str"},
+    # the id of a key, and no key
+    "access_key": {"type": "str", "no_log": False},
     "secret_key": {"type": "str", "no_log": True},
     "session_token": {"type": "str", "no_log": True},
     "role_arn": {"type": "str"},
@@ -298,7 +299,8 @@ class Connections:
             client.forget_credentials()
             return provided[0]
 
-        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=options["provider"] is None and profile is GENERIC)
+        by_answer = options["provider"] is None and profile is GENERIC
+        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions

@@ -23,6 +23,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ManifestTooLarge,
     ManifestUnknown,
     MigrationError,
+    QuotaExceeded,
     RegistryError,
     RegistryReadOnly,
     RepositoryUnknown,
@@ -36,6 +37,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
 
 _ERROR_BODY = 256 << 10
 _DIGEST = re.compile(r"sha(?:256:[a-f0-9]{64}|384:[a-f0-9]{96}|512:[a-f0-9]{128})")
+#: refusals that are about how much there is, whatever their status says
+_QUOTA = re.compile(r"quota|exceed[^.;]{0,80}\blimit\b|\blimit\b[^.;]{0,80}exceed", re.IGNORECASE)
 _PLAIN_HTTP_TO_TLS = re.compile(r"HTTP request (?:was sent )?to (?:an )?HTTPS", re.IGNORECASE)
 
 
@@ -135,6 +138,8 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
         return ManifestTooLarge(f"is too large for the registry or a proxy in front of it{said}.", subject=subject, hint="Raise its limit.")
     if status == 407:
         return proxy_refusal()
+    if status in (400, 403, 405, 507) and _QUOTA.search(answer.text):
+        return QuotaExceeded(f"is refused because of a quota{said}.", subject=subject)
     if status == 401:
         return AuthenticationFailed(f"is refused{said}.", subject=subject, hint="Check username and password.")
     if status == 403 or "DENIED" in codes:

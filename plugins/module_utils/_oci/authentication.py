@@ -218,9 +218,12 @@ class Authenticator:
 
     def _basic(self) -> dict[str, str]:
         credential = self._require()
-        pair = _pair(credential.username, credential.password)
-        self._on_secret(pair)
-        return {"Authorization": f"Basic {pair}"}
+        if credential.use_until and time.time() >= credential.use_until:
+            # there are registries that answer 403 to one that has run out
+            credential = self._renewed(credential)
+        header = _basic_header(credential)
+        self._on_secret(header[len("Basic ") :])
+        return {"Authorization": header}
 
     # -- tokens
     def _learn_bearer(self, challenge: Challenge, rejected: str, scopes: t.Sequence[Scope]) -> t.Sequence[Scope]:

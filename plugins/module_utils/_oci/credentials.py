@@ -53,6 +53,7 @@ _Object = dict[str, t.Any]
 class Credential:
     """What to show a registry: a user name and a password, an identity token (OAuth2 refresh token) or a registry token (bearer).
 
+    `use_until`: the moment (seconds since the epoch) from which on another one is better asked for; 0: it does not run out.
     Its text form says which of these are there, and never what they are.
     """
 
@@ -60,9 +61,11 @@ class Credential:
     password: str = ""
     identity_token: str = ""
     registry_token: str = ""
+    use_until: float = 0.0
 
     def __repr__(self) -> str:
-        parts = [f"{field.name}=***" for field in dataclasses.fields(self) if getattr(self, field.name)]
+        secrets = (field.name for field in dataclasses.fields(self) if field.name != "use_until")
+        parts = [f"{name}=***" for name in secrets if getattr(self, name)]
         return f"Credential({', '.join(parts)})"
 
 

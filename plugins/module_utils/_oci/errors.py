@@ -109,6 +109,19 @@ class CredentialsUnusable(MigrationError):
     kind = "credentials_unusable"
 
 
+class QuotaExceeded(MigrationError):
+    """A limit of the account or of the product has been reached, which some products say with the status of missing rights."""
+
+    kind = "quota_exceeded"
+    usual_hint = "Have the quota raised, make room at the destination, or leave the image out; what is done stays done."
+
+
+class LibraryMissing(MigrationError):
+    """A Python library that this product needs is not installed on the host where the task runs."""
+
+    kind = "library_missing"
+
+
 class CatalogForbidden(AccessDenied):
     """The registry does not list its repositories for this user, or for anybody."""
 

@@ -57,6 +57,7 @@ class Profile:
     `deletes_by_tag`: whether DELETE of a manifest by tag removes that tag; None: depends, the request tells.
     `page_size_max`: the largest `n` to ask for in the catalogue and in lists of tags.
     `head_after_mount`: after a mount, ask for the blob with HEAD; 404 means that it has to be uploaded after all.
+    `manifests_per_second`: how many manifests it takes over all workers of a run; 0: nothing is known.
     `mount_after_manifest`: only a blob of a manifest that has been pushed can be mounted elsewhere.
     `notes`: sentences for the person who plans a migration.
     """
@@ -71,6 +72,7 @@ class Profile:
     page_size_max: int = 1000
     head_after_mount: bool = False
     mount_after_manifest: bool = False
+    manifests_per_second: float = 0.0
     notes: tuple[str, ...] = ()
 
 
@@ -106,6 +108,8 @@ _TABLE = (
         names=NameRules(min_length=2, max_length=256),
         creates_repositories="never",
         mount_after_manifest=True,
+        # the quota of PutImage, for an account and a region
+        manifests_per_second=10.0,
         notes=(
             "A push creates a repository only where a repository creation template says so.",
             "Mounts need the account setting BLOB_MOUNTING.",
@@ -119,6 +123,7 @@ _TABLE = (
         names=NameRules(min_components=2, image_max_length=205),
         namespace="registry alias",
         creates_repositories="never",
+        manifests_per_second=10.0,
     ),
     Profile(
         "acr",

@@ -16,6 +16,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.g
 from ansible_collections.registryops.migration.plugins.module_utils._providers.gitea import Gitea
 from ansible_collections.registryops.migration.plugins.module_utils._providers.gitlab import GitLab
 from ansible_collections.registryops.migration.plugins.module_utils._providers.google import Google
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr import ECR
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_public import ECRPublic
 from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile
@@ -32,6 +34,8 @@ PROVIDERS: t.Mapping[str, type[Provider]] = {
     "ghcr": GHCR,
     "gitea": Gitea,
     "gitlab": GitLab,
+    "ecr": ECR,
+    "ecr_public": ECRPublic,
     "harbor": Harbor,
     "quay": Quay,
     "swr": SoftwareRepository,
@@ -49,6 +53,8 @@ _REALMS = (
 )
 #: names by which products introduce themselves in a challenge, lower case
 _INTRODUCTIONS = (
+    ("ecr.amazonaws.com", "ecr"),
+    ("public.ecr.aws", "ecr_public"),
     ("harbor-registry", "harbor"),
     ("artifactory", "artifactory"),
     ("sonatype nexus", "nexus"),

@@ -51,6 +51,8 @@ _CHUNK_SIZES = (CHUNK, 4 << 20, 1 << 20, 256 << 10)
 _LOST_SESSION = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 #: so many refused mounts, with not one granted, and the registry is not asked any more
 _REFUSED_MOUNTS = 3
+#: how many blobs a product is asked for at once, and how many answers are kept for when they are wanted
+_ASKED_AT_ONCE, _KEPT_ANSWERS = 100, 50_000
 #: tags of each repository whose digests in a product's list are compared with those that the registry gives
 CHECKED_DIGESTS = 2
 
@@ -73,10 +75,12 @@ class RegistryStore(Store):
         chunk_size: int = 0,
         provide: t.Callable[[Profile], Provider] | None = None,
         recognise: bool = False,
+        shared_by: int = 1,
     ) -> None:
         """`chunk_size` in bytes, where the user has chosen one; 0: what is learnt.
 
         `provide` makes the provider of a product; `recognise`: the product is to be known by how the registry answers.
+        `shared_by`: how many workers have the product's own limits together.
         """
         self.client = client
         self._chosen_chunk_size = chunk_size
@@ -84,6 +88,8 @@ class RegistryStore(Store):
             client.features.chunk_size = chunk_size
         self.name = client.host
         self.profile = profile
+        self._shared_by = shared_by
+        self._manifest_rate = Rate(profile.manifests_per_second / shared_by)
         self._learning = threading.Lock()
         self._provide = provide
         self._recognise = recognise
@@ -95,19 +101,34 @@ class RegistryStore(Store):
         self._may_list = True
         self._mounts_refused = 0
         self._mounts_granted = 0
+        #: blobs that are there, as far as the product has been asked for several at once: repository and digest
+        self._present: set[tuple[str, str]] = set()
+        self._asks_for_blobs = provide is not None
 
     # -- what is there
     def check(self, writing: bool, new: bool = False) -> None:
         if writing:
             self.client.will_write()
+        if not self._recognise:
+            self._be_provided()
         self.client.ping()
         if self._recognise:
             self._recognise = False
             self.profile = recognise(self.client.greeting)
+            self._manifest_rate = Rate(self.profile.manifests_per_second / self._shared_by)
+            self._be_provided()
+
+    def _be_provided(self) -> None:
+        """Have a provider before the first request that needs to sign in: it may be the one who knows the credential."""
+        if self._provide is not None:
+            self._made_provider()
 
     @property
     def provider(self) -> Provider:
         """What the product can do; made when it is wanted, for by then the product is known."""
+        return self._made_provider()
+
+    def _made_provider(self) -> Provider:
         with self._learning:
             if self._provider is None:
                 if self._provide is None:
@@ -209,6 +230,9 @@ class RegistryStore(Store):
 
     # -- what is written
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        # one for each tag, and before that one with all of them where that has not been tried yet
+        together = len(tags) > 1 and self.client.features.multi_tag is not False
+        self._manifest_rate.take(max(1, len(tags)) + together)
         return self.client.put_manifest(repository, manifest, tags)
 
     def delete_manifest(self, repository: str, reference: str) -> bool:
@@ -216,6 +240,24 @@ class RegistryStore(Store):
 
     def learns_from(self, descriptor: Descriptor) -> bool:
         return self.client.features.single_post is None and 0 <= descriptor.size <= SMALL_BLOB
+
+    def expect_blobs(self, repository: str, digests: t.Sequence[str]) -> None:
+        for start in range(0, len(digests), _ASKED_AT_ONCE):
+            if not self._asks_for_blobs:
+                return
+            try:
+                found = self.provider.present(repository, digests[start : start + _ASKED_AT_ONCE])
+            except (TooManyRequests, ConnectionFailed, ServerFailed):
+                # whoever receives them asks for each
+                return
+            except MigrationError:
+                found = None
+            if found is None:
+                self._asks_for_blobs = False
+                return
+            if len(self._present) > _KEPT_ANSWERS:
+                self._present.clear()
+            self._present.update((repository, digest) for digest in found)
 
     def receive_blob(
         self,
@@ -228,6 +270,9 @@ class RegistryStore(Store):
         fresh: bool = False,
         anew: bool = False,
     ) -> Received:
+        if not anew and (repository, descriptor.digest) in self._present:
+            self._present.discard((repository, descriptor.digest))
+            return Received("present")
         from_where = _Holder(holder, remembered)
         attempts = self.client.transport.options.attempts
         attempt = 1
@@ -342,6 +387,7 @@ class RegistryStore(Store):
             self._mounts_refused += 1
             if self._mounts_refused >= _REFUSED_MOUNTS and not self._mounts_granted:
                 self.client.features.mount = False
+                self.mounts = False
 
     def _post(self, repository: str, descriptor: Descriptor, open_source: t.Callable[[], BlobSource]) -> Received:
         """Send a blob in the one POST that newer registries take; the session that others open instead is used."""

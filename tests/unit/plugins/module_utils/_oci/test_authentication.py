@@ -42,6 +42,9 @@ class Clock:
     def __init__(self) -> None:
         self.now = 50.0
 
+    def time(self) -> float:
+        return self.now
+
     def monotonic(self) -> float:
         return self.now
 
@@ -634,3 +637,48 @@ def test_no_secret_gets_into_an_error(credential, refusals):
 
 def test_a_tokens_text_form_has_no_token():
     assert "canary" not in repr(Token("canary", frozenset({scope("app")}), 1.0))
+
+
+# -- passwords that run out ----------------------------------------------------------------------------------------------------
+
+
+def basic(credential: Credential) -> str:
+    return "Basic " + base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+
+
+def signed_in(credential: Credential, renew: t.Callable[[Credential], Credential | None]) -> Authenticator:
+    """An authenticator of a registry that asks for Basic."""
+    made = Authenticator(TokenService(), credential, renew=renew)  # type: ignore[arg-type]
+    made.challenged(response(401, challenges=['Basic realm="registry"']), {}, ())
+    return made
+
+
+def test_a_password_is_renewed_before_it_ends(clock: Clock) -> None:
+    first, second = Credential("AWS", "one", use_until=100.0), Credential("AWS", "two", use_until=200.0)
+    asked: list[Credential] = []
+    authenticator = signed_in(first, lambda refused: asked.append(refused) or second)  # type: ignore[func-returns-value]
+    assert authenticator.header(()) == {"Authorization": basic(first)}
+    clock.now = 100.0
+    assert authenticator.header(()) == {"Authorization": basic(second)}
+    assert authenticator.header(()) == {"Authorization": basic(second)}
+    assert asked == [first]
+
+
+def test_a_password_that_is_refused_is_renewed_once_for_all_who_sent_it() -> None:
+    first, second = Credential("AWS", "one"), Credential("AWS", "two")
+    asked: list[Credential] = []
+    authenticator = signed_in(first, lambda refused: asked.append(refused) or second)  # type: ignore[func-returns-value]
+    challenge = ['Basic realm="registry"']
+    for _worker in range(3):
+        authenticator.challenged(response(401, challenges=challenge), {"Authorization": basic(first)}, ())
+    assert authenticator.header(()) == {"Authorization": basic(second)}
+    assert asked == [first]
+    # and the second one is worth no more
+    with pytest.raises(errors.AuthenticationFailed):
+        authenticator.challenged(response(401, challenges=challenge), {"Authorization": basic(second)}, ())
+
+
+def test_a_password_without_another_one_is_refused() -> None:
+    authenticator = signed_in(PASSWORD, lambda refused: None)
+    with pytest.raises(errors.AuthenticationFailed):
+        authenticator.challenged(response(401, challenges=['Basic realm="registry"']), {"Authorization": basic(PASSWORD)}, ())
