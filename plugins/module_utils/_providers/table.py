@@ -10,13 +10,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import Greeting
+from ansible_collections.registryops.migration.plugins.module_utils._providers.artifactory import Artifactory
 from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
+from ansible_collections.registryops.migration.plugins.module_utils._providers.nexus import Nexus
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile
 
 #: products without an entry are spoken to in the distribution specification's words alone
 PROVIDERS: t.Mapping[str, type[Provider]] = {
+    "artifactory": Artifactory,
     "harbor": Harbor,
+    "nexus": Nexus,
 }
 
 #: what a token service's address ends with, or has in it, and the product that has it there
