@@ -61,12 +61,15 @@ options:
       api_token:
         description:
           - A token for the product's own API, where that takes another one than the registry; for example an OAuth2 application token
-            of Quay, or a personal access token of GitLab.
+            of Quay, or a personal access token of GitLab. Of Artifactory an identity token or access token, which is shown to the registry
+            as well where there is no other credential; of Nexus a user token, as C(NAME:PASS).
         type: str
       namespaces:
         description:
           - The namespaces (organizations, owners, groups, projects) of which the repositories are listed, for products that list nothing
             else, such as Docker Hub, GitHub, Quay and Gitea.
+          - With Artifactory and Nexus, the keys of which the images are listed, by default those of all local (hosted) repositories. A single
+            one may be the key that the registry's address belongs to, a sub-domain or a port; give it where it does not exist yet.
         type: list
         elements: str
         default: []

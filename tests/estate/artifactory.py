@@ -16,7 +16,7 @@ import re
 import typing as t
 import urllib.parse
 
-from estate.holdings import Holding, holdings_of
+from estate.stock import Holding, holdings_of
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
 
@@ -106,9 +106,9 @@ class ArtifactoryDouble(ProductDouble):
 
     # -- images
     def registry(self, asked: Asked) -> Answer | None:
-        """Keys are in the path, unless the host's name begins with one."""
+        """Keys are in the path, unless the host's name (and no address) begins with one."""
         label = asked.headers.get("host", "").partition(".")[0]
-        return self.serve(asked, label if label in self.repositories else "")
+        return self.serve(asked, label if label in self.repositories and not label.isdecimal() else "")
 
     def serve(self, asked: Asked, own: str) -> Answer | None:
         """A request below /v2/; `own`: the key that the address belongs to."""

@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from estate.artifactory import at_address_of_key
-from estate.holdings import Holding, holdings_of
+from estate.stock import Holding, holdings_of
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
 
