@@ -68,8 +68,8 @@ options:
         description:
           - The namespaces (organizations, owners, groups, projects) of which the repositories are listed, for products that list nothing
             else, such as Docker Hub, GitHub, Quay and Gitea.
-          - With Artifactory and Nexus, the keys of which the images are listed, by default those of all local (hosted) repositories. A single
-            one may be the key that the registry's address belongs to, a sub-domain or a port; give it where it does not exist yet.
+          - With Artifactory and Nexus, the keys of which the images are listed, by default those of all local (hosted) repositories. A
+            single one may be that to which the registry's address belongs, a sub-domain or a port; give it where it does not exist yet.
         type: list
         elements: str
         default: []

@@ -171,7 +171,8 @@ class ArtifactoryDouble(ProductDouble):
         names = sorted({holding.repository for holding in self.holds(key)})
         later = [name for name in names if name > asked.query.get("last", "")]
         # cut without a word of it
-        return self._refuses("catalogue") or Answer(200, {"repositories": later[: min(int(asked.query.get("n", 100)), self.options.most_names)]})
+        most = min(int(asked.query.get("n", 100)), self.options.most_names)
+        return self._refuses("catalogue") or Answer(200, {"repositories": later[:most]})
 
     def _search(self, asked: Asked) -> Answer:
         refused = self._refuses("aql")

@@ -157,8 +157,8 @@ def test_manifests_without_properties(artifactory: ArtifactoryDouble) -> None:
 def test_remote_and_virtual_keys_are_listed_where_they_are_named(artifactory: ArtifactoryDouble) -> None:
     artifactory.add("hub", kind="remote")
     artifactory.add("all", kind="virtual", defaultDeploymentRepo="docker-local")
-    behind = ImageSet({f"{key}/app": repository for key in ("hub-cache", "all") for repository in [held().repositories["docker-local/tool"]]})
-    push(artifactory.behind.url, behind)
+    tool = held().repositories["docker-local/tool"]
+    push(artifactory.behind.url, ImageSet({"hub-cache/app": tool, "all/app": tool}))
     assert set(listed(artifactory)) == set(REPOSITORIES)
     with open_provider("artifactory", artifactory.url, "mover", PASSWORD, namespaces=("hub", "all")) as provider:
         assert [record.name for record in provider.repositories()] == ["hub/app", "all/app"]
@@ -295,7 +295,8 @@ def test_a_key_that_holds_no_images(artifactory: ArtifactoryDouble, plain: Regis
     assert "maven packages" in run.error["message"]
     assert "docker-local, docker-prod" in run.error["hint"]
 
-    rules = [{"repositories": {"include": ["docker-local/tool"]}, "mapping": {"regex": [{"pattern": "docker-local", "replacement": "maven-local"}]}}]
+    mapping = {"regex": [{"pattern": "docker-local", "replacement": "maven-local"}]}
+    rules = [{"repositories": {"include": ["docker-local/tool"]}, "mapping": mapping}]
     result = copy(at(artifactory), at(artifactory), tmp_path, rules=rules).result
     (failure,) = result["failures"]
     assert failure["kind"] == "invalid_name"
@@ -349,6 +350,18 @@ def test_a_name_that_only_looks_like_a_sub_domain(artifactory: ArtifactoryDouble
     artifactory.add("127")
     push(artifactory.url, ImageSet({"127/app": held().repositories["docker-local/tool"]}), "mover", PASSWORD)
     assert set(listed(artifactory)) == {*REPOSITORIES, "127/app"}
+
+
+@pytest.mark.parametrize("in_path", [True, False])
+def test_an_empty_key_is_known_by_the_others(artifactory: ArtifactoryDouble, in_path: bool) -> None:
+    artifactory.add("docker-new")
+    with KeyPort(artifactory, "docker-new") as port:
+        url = artifactory.url if in_path else port.url
+        options = {"namespaces": ("docker-new",), "api_url": f"{artifactory.url}/artifactory"}
+        with open_provider("artifactory", url, "mover", PASSWORD, **options) as provider:
+            assert list(provider.repositories()) == []
+            found = provider.tags("docker-prod/app")
+    assert (found is not None) == in_path
 
 
 def test_a_port(artifactory: ArtifactoryDouble, plain: Registry, tmp_path: Path) -> None:

@@ -670,7 +670,7 @@ class RegistryClient:
         response = self._request("POST", path, (repository_scope(repository, PULL_PUSH),), headers, body)
         if response.status not in (201, 202):
             answer = read_answer(response, self._hide)
-            if answer.status not in NO_SINGLE_POST or self.features.single_post or answer.codes & NOT_THE_FORM:
+            if answer.status not in NO_SINGLE_POST or answer.codes & NOT_THE_FORM:
                 subject = self._subject(repository, digest)
                 raise failure_of(answer, subject, plain_http=self.origin.scheme == "http", where=str(self.origin))
             # refused without opening a session; if anything else is wrong, the usual way tells

@@ -66,8 +66,8 @@ class KeyedProvider(Provider):
     lists_digests = True
     #: where the API usually is, for messages
     usual_api: t.ClassVar[str] = ""
-    #: what is wrong with a token that is refused, for messages
-    token_hint: t.ClassVar[str] = ""
+    #: what to do about a token that is refused, for messages
+    token_hint: str = ""
 
     def __init__(self, site: Site, profile: Profile, api_path: str) -> None:
         super().__init__(site, profile)
@@ -189,24 +189,37 @@ class KeyedProvider(Provider):
             keys = self.keys()
             if self._own is None:
                 key = keys.get(self._candidate())
-                self._own = key.name if key is not None and self._is_served_by_name(key) else ""
+                self._own = key.name if key is not None and self._belongs_to(key) else ""
             return keys.get(self._own)
 
-    def _is_served_by_name(self, key: Key) -> bool:
-        """Whether the registry has an image of a key under the image's own name. An empty key has none to look for."""
+    def _belongs_to(self, key: Key) -> bool:
+        """Whether the registry's address belongs to a key: then it has the key's images under their own names, and no others."""
+        served = self._serves(key, "")
+        others = (other for other in self.keys().values() if other.is_listed and other != key)
+        while served is None:
+            # the key is empty: are the others served with their keys in front?
+            other = next(others, None)
+            if other is None:
+                return False
+            found = self._serves(other, f"{other.name}/")
+            served = None if found is None else not found
+        return served
+
+    def _serves(self, key: Key, prefix: str) -> bool | None:
+        """Whether the registry has an image of a key, with this in front of its name; None where there is none to look for."""
         images = self._images_of(key)
         client = self.site.client
         try:
             if images is None:
                 name = next(self._names(key), "")
-                return bool(name) and bool(client.tags(name))
+                return bool(client.tags(prefix + name)) if name else None
             for image, tags in images.items():
-                for tag in tags:
-                    return client.head_manifest(image, tag.name) is not None
+                return client.head_manifest(prefix + image, tags[0].name) is not None
         except _NOT_SERVED as error:
             if error.transient:
                 raise
-        return False
+            return False
+        return None
 
     # -- what is there
     def _images_of(self, key: Key) -> Images | None:
@@ -216,7 +229,8 @@ class KeyedProvider(Provider):
                     self._contents[key.name] = self.read_images(key)
                 except AccessDenied as error:
                     self.site.client.transport.warnings.append(
-                        f"What {key.name} holds cannot be read at once, so its catalogue and each tag are asked for, which takes longer. {error}"
+                        f"What {key.name} holds cannot be read at once, so its catalogue and each tag are asked for, which takes longer. "
+                        f"{error}"
                     )
                     self._contents[key.name] = None
             return self._contents[key.name]
@@ -228,7 +242,8 @@ class KeyedProvider(Provider):
         seen: set[str] = set()
 
         def read(last: str) -> Page[str]:
-            reply = self._api.ask("GET", path, {"n": PAGE, **({"last": last} if last else {})}, what=what)
+            query: dict[str, str | int] = {"n": PAGE, "last": last} if last else {"n": PAGE}
+            reply = self._api.ask("GET", path, query, what=what)
             names = reply.document.get("repositories") if isinstance(reply.document, dict) else None
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer("answered with a list that has no repositories.", subject=what)

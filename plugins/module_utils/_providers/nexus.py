@@ -90,7 +90,8 @@ class Nexus(KeyedProvider):
     def __init__(self, site: Site, profile: Profile) -> None:
         super().__init__(site, profile, "")
         if site.api_token and ":" not in site.api_token:
-            raise site.wrong("api_token", "is no user token of Nexus.", "Give it as NAME:PASS, or leave it out and give username and password.")
+            hint = "Give it as NAME:PASS, or leave it out and give username and password."
+            raise site.wrong("api_token", "is no user token of Nexus.", hint)
 
     def authorization(self) -> dict[str, str]:
         if self.site.api_token:
@@ -176,7 +177,8 @@ class Nexus(KeyedProvider):
     def _check(self, name: str, values: Settings) -> None:
         policy = values.get("write_policy")
         if policy is not None and str(policy).lower() not in _WRITE_POLICIES:
-            raise InvalidOption(f"{policy!r} is none.", subject=f"{_named(name)}: write_policy", hint=f"Give one of {', '.join(_WRITE_POLICIES)}.")
+            hint = f"Give one of {', '.join(_WRITE_POLICIES)}."
+            raise InvalidOption(f"{policy!r} is none.", subject=f"{_named(name)}: write_policy", hint=hint)
         for setting in ("http_port", "https_port"):
             port = values.get(setting)
             if port is not None and not (isinstance(port, int) and 0 < port < 65536):

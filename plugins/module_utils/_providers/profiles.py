@@ -182,7 +182,7 @@ _TABLE = (
         namespace="Artifactory repository",
         creates_repositories="namespace_first",
         notes=(
-            "Where a sub-domain or a port belongs to one repository key, names have no key in front; give namespaces with that key, and api_url.",
+            "Where a sub-domain or a port belongs to one key, names have no key in front: give api_url, and namespaces with that key.",
             "Images of remote and virtual repositories are listed where namespaces names these.",
         ),
     ),
