@@ -16,9 +16,9 @@ import re
 import typing as t
 import urllib.parse
 
-from estate.stock import Holding, holdings_of
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
+from estate.stock import Holding, holdings_of
 
 _AQL = re.compile(
     r"items\.find\((?P<criteria>\{.*?\})\)\.include\((?P<fields>[^)]*)\)"

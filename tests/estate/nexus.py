@@ -15,9 +15,9 @@ import re
 import typing as t
 
 from estate.artifactory import at_address_of_key
-from estate.stock import Holding, holdings_of
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
+from estate.stock import Holding, holdings_of
 
 SERVER = "Nexus/3.89.0-09 (COMMUNITY)"
 _REALM = 'Basic realm="Sonatype Nexus Repository Manager"'

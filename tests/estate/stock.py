@@ -53,7 +53,7 @@ def _holding(root: Path, repository: str, reference: str, link: Path) -> Holding
     digest = link.read_text(encoding="ascii")
     hexadecimal = digest.partition(":")[2]
     data = (root / "blobs" / "sha256" / hexadecimal[:2] / hexadecimal / "data").read_bytes()
-    moment = datetime.datetime.fromtimestamp(link.stat().st_mtime, datetime.timezone.utc)
+    moment = datetime.datetime.fromtimestamp(link.stat().st_mtime, datetime.UTC)
     return Holding(repository, reference, digest, _media_type(json.loads(data)), len(data), moment.isoformat(timespec="milliseconds"))
 
 

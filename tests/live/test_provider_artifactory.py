@@ -295,7 +295,7 @@ def test_a_key_that_holds_no_images(artifactory: ArtifactoryDouble, plain: Regis
     assert "maven packages" in run.error["message"]
     assert "docker-local, docker-prod" in run.error["hint"]
 
-    mapping = {"regex": [{"pattern": "docker-local", "replacement": "maven-local"}]}
+    mapping = {"strip_prefix": "docker-local", "prefix": "maven-local"}
     rules = [{"repositories": {"include": ["docker-local/tool"]}, "mapping": mapping}]
     result = copy(at(artifactory), at(artifactory), tmp_path, rules=rules).result
     (failure,) = result["failures"]

@@ -61,7 +61,7 @@ _CHANGEABLE = {
 }
 _FIXED = {"package_type": "packageType", "project": "projectKey"}
 
-Row = t.Dict[str, t.Any]
+Row = dict[str, t.Any]
 
 
 class Artifactory(KeyedProvider):
@@ -196,7 +196,11 @@ class Artifactory(KeyedProvider):
     def _create(self, name: str, values: t.Mapping[str, t.Any]) -> None:
         given = {**_FIXED, **_CHANGEABLE}
         document = {
-            **{"key": name, "rclass": "local", "packageType": "docker", "repoLayoutRef": "simple-default", "dockerApiVersion": "V2"},
+            "key": name,
+            "rclass": "local",
+            "packageType": "docker",
+            "repoLayoutRef": "simple-default",
+            "dockerApiVersion": "V2",
             **{given[setting]: value for setting, value in values.items()},
         }
         reply = self.ask("PUT", _path_of(name), document=document, accept=(200, 201, 400, 409), what=_named(name))

@@ -39,7 +39,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.p
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 
 #: {image: its tags}
-Images = t.Dict[str, t.List[TagRecord]]
+Images = dict[str, list[TagRecord]]
 #: what an address answers at which there is no such API
 _NO_API = frozenset({400, 404, 405, 501})
 #: what a registry answers to a name that it does not have, or does not show

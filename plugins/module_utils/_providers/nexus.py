@@ -61,7 +61,7 @@ _DEFAULTS: t.Mapping[str, t.Any] = {
 _SENT = ("name", "online", "storage", "cleanup", "component", "docker")
 _WRITE_POLICIES = ("allow", "allow_once", "deny")
 
-Row = t.Dict[str, t.Any]
+Row = dict[str, t.Any]
 
 
 class Nexus(KeyedProvider):
