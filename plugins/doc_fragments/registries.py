@@ -64,11 +64,15 @@ options:
             of Quay, or a personal access token of GitLab.
           - For Azure Container Registry, an access token of Microsoft Entra ID, which is exchanged for one of the registry.
           - For Google Artifact Registry, an OAuth2 access token, which does for the registry as well where no other credential is given.
+          - Of Artifactory an identity token or access token, which is shown to the registry as well where there is no other credential; of
+            Nexus a user token, as C(NAME:PASS).
         type: str
       namespaces:
         description:
           - The namespaces (organizations, owners, groups, projects) of which the repositories are listed, for products that list nothing
             else, such as Docker Hub, GitHub, Quay and Gitea.
+          - With Artifactory and Nexus, the keys of which the images are listed, by default those of all local (hosted) repositories. A
+            single one may be that to which the registry's address belongs, a sub-domain or a port; give it where it does not exist yet.
         type: list
         elements: str
         default: []

@@ -1039,6 +1039,24 @@ def test_docker_registry_ignores_the_body_of_a_post(real):
     assert client.head_blob("post", digest_of(DATA)) == len(DATA)
 
 
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_a_registry_that_refuses_one_post_gets_the_usual_form(status, registry, client):
+    registry.behaviour.rules.append(Rule(method="POST", path=r"\?digest=", status=status, times=None))
+    session = client.post_blob("new", digest_of(DATA), DATA, len(DATA))
+    assert client.features.single_post is False
+    client.put_blob("new", session, digest_of(DATA), DATA, len(DATA))
+    assert registry.blob("new", digest_of(DATA)) == DATA
+
+
+@pytest.mark.parametrize(("status", "code", "error"), [(404, "NAME_UNKNOWN", RepositoryUnknown), (400, "NAME_INVALID", InvalidName)])
+def test_one_post_that_is_refused_for_another_reason(status, code, error, registry, client):
+    body = json.dumps({"errors": [{"code": code}]}).encode()
+    registry.behaviour.rules.append(Rule(method="POST", path=r"\?digest=", status=status, body=body))
+    with pytest.raises(error):
+        client.post_blob("new", digest_of(DATA), DATA, len(DATA))
+    assert client.features.single_post is None
+
+
 @pytest.mark.parametrize("chunk", [7000, 50_000, 60_000])
 def test_a_blob_in_chunks(chunk, real):
     client = connect(real)

@@ -106,7 +106,9 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
             hint="They have been sent again once; if it persists, the destination's storage loses blobs.",
             digests=answer.digests,
         )
-    if ("TAG_INVALID" in codes and status in (400, 403, 409, 412)) or "immutable" in answer.text.lower():
+    if ("TAG_INVALID" in codes and status in (400, 403, 409, 412)) or any(
+        word in answer.text.lower() for word in ("immutable", "does not allow updating")
+    ):
         return TagImmutable(
             f"the destination does not let this tag be changed{said}.",
             subject=subject,

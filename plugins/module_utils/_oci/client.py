@@ -80,6 +80,8 @@ SHORTEST_SECRET = 4
 MOUNT_ATTEMPTS = 2
 #: headers by which products can be known
 TELLING_HEADERS = ("server", "x-jfrog-version", "x-artifactory-id", "x-harbor-csrf-token", "x-gitea-version", "set-cookie")
+#: answers of registries that do not take a blob in one POST, and open no session instead
+NO_SINGLE_POST = frozenset({400, 404, 405, 411, 415, 501})
 #: refused attempts to sign in for one request before it counts as refused
 SIGN_INS = 3
 
@@ -680,7 +682,13 @@ class RegistryClient:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
         response = self._request("POST", path, (repository_scope(repository, PULL_PUSH),), headers, body)
         if response.status not in (201, 202):
-            self._fail(response, self._subject(repository, digest))
+            where, plain = str(self.origin), self.origin.scheme == "http"
+            error = failure_of(read_answer(response, self._hide), self._subject(repository, digest), plain_http=plain, where=where)
+            if response.status not in NO_SINGLE_POST or not isinstance(error, (RegistryError, UnsupportedManifest)):
+                raise error
+            # refused without opening a session; if anything else is wrong, the usual way tells
+            self.features.single_post = False
+            return self.start_upload(repository)
         response.drain()
         self.features.single_post = response.status == 201
         return None if response.status == 201 else self._session(response, repository)

@@ -91,7 +91,10 @@ class API:
             subject = what or f"{self.origin}{path.partition('?')[0]}"
             raise failure_of(read_answer(response, self._hide), subject, plain_http=plain, where=str(self.origin))
         data = response.body(LIST_BODY)
-        empty = not data.strip() or (response.status >= 300 and "json" not in response.headers.get("Content-Type", ""))
+        content_type = response.headers.get("Content-Type", "")
+        # what has been done is sometimes confirmed in a sentence
+        sentence = "json" not in content_type and (response.status >= 300 or (method != "GET" and content_type.startswith("text/plain")))
+        empty = not data.strip() or sentence
         return Reply(
             response.status,
             None if empty else response.json(LIST_BODY),

@@ -189,8 +189,21 @@ _TABLE = (
         # ports it is not, so one component is enough
         namespace="Artifactory repository",
         creates_repositories="namespace_first",
+        notes=(
+            "Where a sub-domain or a port belongs to one key, names have no key in front: give api_url, and namespaces with that key.",
+            "Images of remote and virtual repositories are listed where namespaces names these.",
+        ),
     ),
-    Profile("nexus", "Sonatype Nexus Repository", namespace="Nexus repository", creates_repositories="namespace_first"),
+    Profile(
+        "nexus",
+        "Sonatype Nexus Repository",
+        namespace="Nexus repository",
+        creates_repositories="namespace_first",
+        notes=(
+            "The address of a connector has no API: give api_url, and namespaces with the name of the connector's repository.",
+            "Images of proxies and groups are listed where namespaces names these.",
+        ),
+    ),
     Profile(
         "swr",
         "Huawei Cloud Software Repository for Container",

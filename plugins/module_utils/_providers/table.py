@@ -3,43 +3,122 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""All providers, by the names of the option `provider`. Ansible ships to a worker only what static imports name: so they are all here."""
+"""All providers, by the names of the option `provider`.
+
+Ansible ships to a worker only what import statements name: so they are all here. Each stands in a function, for a task compiles anew
+what it imports, and needs one or two of them.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import Greeting
-from ansible_collections.registryops.migration.plugins.module_utils._providers.acr import AzureContainerRegistry
-from ansible_collections.registryops.migration.plugins.module_utils._providers.docker_hub import DockerHub
-from ansible_collections.registryops.migration.plugins.module_utils._providers.ghcr import GHCR
-from ansible_collections.registryops.migration.plugins.module_utils._providers.gitea import Gitea
-from ansible_collections.registryops.migration.plugins.module_utils._providers.gitlab import GitLab
-from ansible_collections.registryops.migration.plugins.module_utils._providers.google import Google
-from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr import ECR
-from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_public import ECRPublic
-from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile
-from ansible_collections.registryops.migration.plugins.module_utils._providers.quay import Quay
-from ansible_collections.registryops.migration.plugins.module_utils._providers.swr import SoftwareRepository
-from ansible_collections.registryops.migration.plugins.module_utils._providers.zot import Zot
 
-#: products without an entry are spoken to in the distribution specification's words alone
-PROVIDERS: t.Mapping[str, type[Provider]] = {
-    "acr": AzureContainerRegistry,
-    "docker_hub": DockerHub,
-    "gar": Google,
-    "gcr": Google,
-    "ghcr": GHCR,
-    "gitea": Gitea,
-    "gitlab": GitLab,
-    "ecr": ECR,
-    "ecr_public": ECRPublic,
-    "harbor": Harbor,
-    "quay": Quay,
-    "swr": SoftwareRepository,
-    "zot": Zot,
+
+def _acr() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.acr import AzureContainerRegistry
+
+    return AzureContainerRegistry
+
+
+def _artifactory() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.artifactory import Artifactory
+
+    return Artifactory
+
+
+def _docker_hub() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.docker_hub import DockerHub
+
+    return DockerHub
+
+
+def _ecr() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr import ECR
+
+    return ECR
+
+
+def _ecr_public() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_public import ECRPublic
+
+    return ECRPublic
+
+
+def _ghcr() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.ghcr import GHCR
+
+    return GHCR
+
+
+def _gitea() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.gitea import Gitea
+
+    return Gitea
+
+
+def _gitlab() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.gitlab import GitLab
+
+    return GitLab
+
+
+def _google() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.google import Google
+
+    return Google
+
+
+def _harbor() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.harbor import Harbor
+
+    return Harbor
+
+
+def _nexus() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.nexus import Nexus
+
+    return Nexus
+
+
+def _quay() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.quay import Quay
+
+    return Quay
+
+
+def _swr() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.swr import SoftwareRepository
+
+    return SoftwareRepository
+
+
+def _zot() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.zot import Zot
+
+    return Zot
+
+
+#: what gives each; products without an entry are spoken to in the distribution specification's words alone
+PROVIDERS: t.Mapping[str, t.Callable[[], type[Provider]]] = {
+    "acr": _acr,
+    "artifactory": _artifactory,
+    "docker_hub": _docker_hub,
+    "ecr": _ecr,
+    "ecr_public": _ecr_public,
+    "gar": _google,
+    "gcr": _google,
+    "ghcr": _ghcr,
+    "gitea": _gitea,
+    "gitlab": _gitlab,
+    "harbor": _harbor,
+    "nexus": _nexus,
+    "quay": _quay,
+    "swr": _swr,
+    "zot": _zot,
 }
 
 #: what a token service's address ends with, or has in it, and the product that has it there
@@ -86,6 +165,12 @@ def recognise(greeting: Greeting) -> Profile:
     return GENERIC
 
 
+def provider_class(name: str) -> type[Provider]:
+    """The class for a product, by the name of its profile."""
+    get = PROVIDERS.get(name)
+    return Provider if get is None else get()
+
+
 def make_provider(profile: Profile, site: Site) -> Provider:
     """The provider for a product."""
-    return PROVIDERS.get(profile.name, Provider)(site, profile)
+    return provider_class(profile.name)(site, profile)
