@@ -106,6 +106,10 @@ class RegistryStore(Store):
             self.profile = recognise(self.client.greeting)
 
     @property
+    def is_recognised(self) -> bool:
+        return not self._recognise
+
+    @property
     def provider(self) -> Provider:
         """What the product can do; made when it is wanted, for by then the product is known."""
         with self._learning:
