@@ -126,6 +126,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What there is, or what is wrong, in a sentence.
+  returned: always
+  type: str
+  sample: "harbor.example.com, project: 2 created, 4 as wanted."
 registry:
   description: The destination.
   returned: success
@@ -231,7 +236,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.opti
     policy_of,
     rules_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._module.results import creation_result, nothing_to_create
+from ansible_collections.registryops.migration.plugins.module_utils._module.results import CreationForm, creation_result, nothing_to_create
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 
@@ -289,9 +294,8 @@ def main() -> None:
             for warning in settings.unmatched(names):
                 module.warn(warning)
             done = create(destination, provider, names, settings, not module.check_mode, params["workers"])
-            result = creation_result(
-                destination.name, provider.container, done, params["output_file"], drift_fails=params["drift"] == "fail", diff=module._diff
-            )
+            form = CreationForm(apply=not module.check_mode, drift_fails=params["drift"] == "fail", diff=module._diff)
+            result = creation_result(destination.name, provider.container, done, params["output_file"], form)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -434,7 +434,7 @@ def test_the_names_of_all_variables_are_known() -> None:
     roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
     sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
-    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|copy_images|inventory|verify|report)_[a-z_]+)", sources))
+    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report)_[a-z_]+)", sources))
     ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
     assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
     # what set_stats hands on is a variable of the next job in a workflow of AWX

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import typing as t
@@ -187,7 +188,16 @@ def nothing_to_create(registry: str, title: str) -> Result:
     }
 
 
-def creation_result(registry: str, kind: str, done: Creations, output_file: str | None, *, drift_fails: bool, diff: bool) -> Result:
+@dataclasses.dataclass(frozen=True)
+class CreationForm:
+    """How the result of a creation is to be: whether something was done at all, whether a drift is a failure, whether there is a diff."""
+
+    apply: bool
+    drift_fails: bool
+    diff: bool
+
+
+def creation_result(registry: str, kind: str, done: Creations, output_file: str | None, form: CreationForm) -> Result:
     """The result of having everything exist that a push needs. `kind`: the product's word for it. `failed` says whether it failed."""
     counts = {state: done.counts[state] for state in CREATION_STATES}
     rows = [row.as_row() for row in done.rows]
@@ -196,19 +206,27 @@ def creation_result(registry: str, kind: str, done: Creations, output_file: str 
         _write(output_file, {"schema": 1, "registry": registry, "kind": kind, "counts": counts, "rows": rows, "failures": failures})
     result: Result = {
         "changed": done.changed,
+        "msg": _creation_summary(registry, kind, counts, form.apply),
         "registry": registry,
         "kind": kind,
         "counts": counts,
         "rows": rows[:MOST_FAILURES],
         "failures": failures[:MOST_FAILURES],
         "output_file": output_file or "",
-        "failed": bool(counts["failed"] or (drift_fails and counts["drift"])),
+        "failed": bool(counts["failed"] or (form.drift_fails and counts["drift"])),
     }
     if result["failed"]:
         result["msg"] = _what_is_missing(done, kind)
-    if diff:
+    if form.diff:
         result["diff"] = {"prepared": "".join(f"{line}\n" for line in _creation_lines(done))}
     return result
+
+
+def _creation_summary(registry: str, kind: str, counts: dict[str, int], apply: bool) -> str:
+    words = {"existing": "as wanted", "drift": "different in what cannot be changed", "failed": "failed"}
+    words.update({"created": "created", "changed": "changed"} if apply else {"created": "to create", "changed": "to change"})
+    parts = [f"{counts[state]} {words[state]}" for state in ("created", "changed", "existing", "drift", "failed") if counts[state]]
+    return f"{registry}, {kind}: {', '.join(parts) or 'none is needed'}."
 
 
 def _what_is_missing(done: Creations, kind: str) -> str:
