@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
-from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import PROFILES, NameRules, Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, NameRules, Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import PROVIDERS
 
 _HEAD = """\
@@ -34,7 +34,7 @@ keeps to the distribution specification.
 | product | `provider` | lists with | digests in bulk | needs | tested |
 |---|---|---|---|---|---|
 """
-_NEEDS = {"always": "nothing", "namespace_first": "{namespace}, which exists", "never": "a repository, which exists"}
+_NEEDS = {"always": "nothing", "namespace_first": "an existing {namespace}", "never": "an existing repository"}
 #: where a product has no provider of its own
 _TESTED = {"generic": "docker-registry 2.8.2 itself: plain, with TLS, client certificates, passwords and tokens"}
 _UNTESTED = "names by unit tests, everything else as `generic`; not exercised against the product"
@@ -52,7 +52,8 @@ def _sorted() -> list[Profile]:
 
 
 def _title(profile: Profile) -> str:
-    return profile.title[0].upper() + profile.title[1:]
+    # a product is called by its name, whatever its first letter
+    return "A registry of the distribution specification" if profile is GENERIC else profile.title
 
 
 def _provider(profile: Profile) -> type[Provider]:
@@ -85,7 +86,7 @@ def _needs(profile: Profile) -> str:
     container = _provider(profile).container
     if container:
         return f"{_with_article(container)}, created"
-    return _NEEDS[profile.creates_repositories].format(namespace=_with_article(profile.namespace))
+    return _NEEDS[profile.creates_repositories].format(namespace=profile.namespace)
 
 
 def _with_article(word: str) -> str:

@@ -136,7 +136,7 @@ def _creates(provider: Provider | None) -> bool:
 def create(store: Store, provider: Provider, names: t.Sequence[str], settings: Settings, apply: bool, workers: int = 0) -> Creations:
     """Have everything of these names exist, with its settings. `apply`: False only looks. `workers`: threads, 0 as suits the store.
 
-    What fails for one is in `failures`; a user who is not let in ends it all.
+    What fails for one is in `failures`; a user who is not let in, or a setting with a value that cannot be, ends it all.
     """
     done = Creations()
     lock = threading.Lock()
@@ -145,6 +145,10 @@ def create(store: Store, provider: Provider, names: t.Sequence[str], settings: S
         try:
             creation = provider.ensure(name, settings.of(name), apply)
         except ENDS_A_RUN:
+            raise
+        except InvalidOption as error:
+            if error.subject in provider.settings:
+                error.subject = f"settings of {name}, {error.subject}"
             raise
         except MigrationError as error:
             with lock:

@@ -250,6 +250,13 @@ def test_who_is_not_let_in_need_not_try_again():
     assert len(projects.asked) < 50
 
 
+def test_a_value_that_cannot_be_ends_it():
+    projects = Projects({"b": InvalidOption("is no number.", subject="quota", hint="Write a whole number.")})
+    with pytest.raises(InvalidOption) as caught:
+        create(Place(projects), projects, ["a", "b"], settings(), apply=True)
+    assert str(caught.value) == "settings of b, quota: is no number. Write a whole number."
+
+
 def test_as_many_at_once_as_there_may_be():
     together = threading.Barrier(4, timeout=20)
 
