@@ -289,7 +289,7 @@ def main() -> None:
             if params["settings"] or params["overrides"]:
                 module.warn(f"{destination.name} ({destination.profile.title}) has no settings, so those that are given have no effect.")
         else:
-            settings = Settings.from_options(params["settings"], params["overrides"], provider)
+            settings = Settings.from_options(params["settings"], params["overrides"] or [], provider)
             names = provider.containers(destinations(module, connections, destination))
             for warning in settings.unmatched(names):
                 module.warn(warning)
