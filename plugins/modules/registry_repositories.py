@@ -30,7 +30,8 @@ options:
     required: true
   plan_file:
     description:
-      - Take the names from this plan, which M(registryops.migration.registry_image_copy) has written in check mode, instead of from O(rules).
+      - Take the names from this plan, which M(registryops.migration.registry_image_copy) has written in check mode.
+      - O(rules) are not looked at.
     type: path
   repositories:
     description:

@@ -246,7 +246,9 @@ def test_an_index_of_which_the_ledger_knows_is_not_read_again(pair: Pair) -> Non
     held = images.ImageSet()
     platforms = [{"architecture": architecture, "os": "linux"} for architecture in ("amd64", "arm64")]
     for number in range(4):
-        images.add_multi_platform(held.repository("multi/app"), f"multi {number}", platforms, [images.layer("base", 1_000)], 500, [f"v{number}"])
+        images.add_multi_platform(
+            held.repository("multi/app"), f"multi {number}", platforms, [images.layer("base", 1_000)], 500, [f"v{number}"]
+        )
     pair.source.registry.wipe()
     pair.destination.registry.wipe()
     pair.source.registry.load(held)

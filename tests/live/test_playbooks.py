@@ -435,7 +435,9 @@ def test_the_names_of_all_variables_are_known() -> None:
     roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
     sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
-    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report)_[a-z_]+)", sources))
+    left = set(
+        re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report)_[a-z_]+)", sources)
+    )
     ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
     assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
     # what set_stats hands on is a variable of the next job in a workflow of AWX
@@ -459,7 +461,10 @@ def test_what_the_destination_needs_is_created_before_the_copy(control: MakeCont
     here = control({"first": {}, "second": {}})
     variables = to_projects(
         projects,
-        registry_rules=[{"repositories": {"include": ["tools/*"]}}, {"repositories": {"exclude": ["tools/*"]}, "mapping": {"prefix": "all"}}],
+        registry_rules=[
+            {"repositories": {"include": ["tools/*"]}},
+            {"repositories": {"exclude": ["tools/*"]}, "mapping": {"prefix": "all"}},
+        ],
         registry_repository_settings={"public": False},
         registry_repository_overrides=[{"match": "all", "settings": {"public": True}}],
     )
@@ -517,7 +522,9 @@ def test_each_worker_s_plan_says_what_has_to_exist(control: MakeControl, project
     here.play("plan", **to_projects(projects, copy_images_plan_file=plan_file))
     assert len(list(here.folder.glob("plan-*.jsonl"))) == 2
     # other rules do not matter for a plan that is carried out
-    here.play("migrate", "--tags", "inventory,repositories,copy", **to_projects(projects, copy_images_plan_file=plan_file, registry_rules=[{}]))
+    here.play(
+        "migrate", "--tags", "inventory,repositories,copy", **to_projects(projects, copy_images_plan_file=plan_file, registry_rules=[{}])
+    )
     assert set(projects.projects) == {"all"}
     assert compare.tags_of(projects) == {(f"all/{name}", tag): digest for (name, tag), digest in held.tags().items()}
 

@@ -76,8 +76,16 @@ def test_what_a_push_needs_is_created_once(source: CountingRegistry, projects: P
     assert done.result["changed"]
     assert done.result["kind"] == "project"
     assert done.result["msg"] == f"{projects.host}, project: 3 created."
-    assert [(row["name"], row["state"]) for row in done.result["rows"]] == [("base", "created"), ("open-site", "created"), ("team", "created")]
-    assert {name: project["public"] for name, project in projects.projects.items()} == {"base": "false", "open-site": "true", "team": "false"}
+    assert [(row["name"], row["state"]) for row in done.result["rows"]] == [
+        ("base", "created"),
+        ("open-site", "created"),
+        ("team", "created"),
+    ]
+    assert {name: project["public"] for name, project in projects.projects.items()} == {
+        "base": "false",
+        "open-site": "true",
+        "team": "false",
+    }
 
     projects.reset_log()
     again = run_module(MODULE, options)

@@ -20,14 +20,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.t
 _HEAD = """\
 # Providers
 
-What is known of each registry product; `make providers` writes this page from the code. The option `provider` of a connection names a product.
-Without it the product is recognised by the host's name, or else by how the registry answers; what is not recognised is `generic`, which
-keeps to the distribution specification.
+What is known of each registry product; `make providers` writes this page from the code. The option `provider` of a connection names a
+product. Without it the product is recognised by the host's name, or else by how the registry answers; what is not recognised is
+`generic`, which keeps to the distribution specification.
 
 - *Lists with*: what repositories and tags are read from.
-- *Digests in bulk*: whether a list of tags tells their digests. A run with nothing to do then takes a request for each page of tags instead
-  of one for each tag. The first digests of each repository are compared with those that the registry gives, and where they differ, or where this
-  user may not read the list, each tag is asked for, with a warning.
+- *Digests in bulk*: whether a list of tags tells their digests. A run with nothing to do then takes a request for each page of tags
+  instead of one for each tag. The first digests of each repository are compared with those that the registry gives, and where they
+  differ, or where this user may not read the list, each tag is asked for, with a warning.
 - *Needs*: what has to exist before a push. `registry_repositories` and the role `repositories` create it where it says *created*.
 - *Tested*: against what. No product was exercised as a hosted service unless it says so.
 

@@ -169,10 +169,12 @@ class Planner:
         if not self._hidden:
             return []
         often = f"{len(self._hidden)} repositories, such as {min(self._hidden)}," if len(self._hidden) > 1 else self._hidden[0]
-        return [
-            f"{self._destination.name} does not show {often} to this user, so they are planned as new: that is right where the "
-            f"{self._destination.profile.namespace} has yet to be created, and otherwise a right is missing."
-        ]
+        namespace = self._destination.profile.namespace
+        text = (
+            f"{self._destination.name} does not show {often} to this user, so they are planned as new. That is right where "
+            f"what they are in ({namespace}) has yet to be created; otherwise a right is missing."
+        )
+        return [text]
 
     def stop(self, patience: float, error: MigrationError) -> None:
         """Have `plan` raise the error; what is under way has so many seconds to come to its end."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import typing as t
 
 import pytest
 
@@ -41,7 +42,7 @@ DONE = CreationForm(apply=True, drift_fails=True, diff=True)
 
 class Projects(Provider):
     container = "project"
-    settings = {"public": "whether everybody may pull", "quota": "bytes", "key": "cannot be changed"}
+    settings: t.ClassVar[t.Mapping[str, str]] = {"public": "whether everybody may pull", "quota": "bytes", "key": "cannot be changed"}
 
     def __init__(self, errors=None):
         super().__init__(None, PROFILES["harbor"])
@@ -280,7 +281,8 @@ def test_a_result_says_what_was_done_or_would_be():
     assert not result["failed"]
     assert result["msg"] == "new.example.com, project: 1 created, 1 as wanted."
     assert result["counts"] == {"existing": 1, "created": 1, "changed": 0, "drift": 0, "failed": 0}
-    assert result["rows"][0] == {"kind": "project", "name": "new", "state": "created", "differences": {"public": {"before": None, "after": True}}}
+    differences = {"public": {"before": None, "after": True}}
+    assert result["rows"][0] == {"kind": "project", "name": "new", "state": "created", "differences": differences}
     assert result["rows"][1] == {"kind": "project", "name": "is", "state": "existing"}
     assert result["diff"]["prepared"] == "+ new: public true\n"
     would = creation_result(HERE, "project", done, None, CreationForm(apply=False, drift_fails=True, diff=False))
@@ -290,7 +292,8 @@ def test_a_result_says_what_was_done_or_would_be():
 
 
 def test_a_drift_fails_unless_it_is_only_to_be_reported():
-    done = Creations([Creation("project", "old", "drift", {"key": ("a", {"b": 1})}), Creation("project", "new", "changed", {"quota": (1, 2)})])
+    drift, change = {"key": ("a", {"b": 1})}, {"quota": (1, 2)}
+    done = Creations([Creation("project", "old", "drift", drift), Creation("project", "new", "changed", change)])
     result = creation_result(HERE, "project", done, None, DONE)
     assert result["failed"]
     assert 'project old: key a -> {"b": 1}. ' in result["msg"]

@@ -89,7 +89,9 @@ def test_a_status_that_is_expected_is_no_failure():
     assert (reply.status, reply.document) == (404, None)
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, AuthenticationFailed), (403, AccessDenied), (404, RegistryError), (418, RegistryError)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthenticationFailed), (403, AccessDenied), (404, RegistryError), (418, RegistryError)]
+)
 def test_a_refusal_is_the_error_that_a_registry_s_would_be(status, error):
     document = {"errors": [{"code": "X", "message": "the token canary-token is bad"}]}
     api, _wire = api_of(always(status, document), hide=lambda text: text.replace("canary-token", "***"))
@@ -108,7 +110,9 @@ def test_a_redirect_leads_nowhere():
     assert len(wire.sent) == 1
 
 
-@pytest.mark.parametrize("url", ["https://elsewhere.example.com/api", "http://registry.example.com/api", "https://registry.example.com:8443/api"])
+@pytest.mark.parametrize(
+    "url", ["https://elsewhere.example.com/api", "http://registry.example.com/api", "https://registry.example.com:8443/api"]
+)
 def test_what_is_secret_goes_to_the_product_alone(url):
     api, wire = api_of(always(document=[]))
     with pytest.raises(InvalidAnswer, match="another host"):
