@@ -228,6 +228,11 @@ def test_archived_tags_fail_alone(pair: Pair) -> None:
     assert there == held_set().tags().keys() - {*pair.source.archived}
 
 
+def test_what_was_copied_before_it_was_archived_is_there(pair: Pair) -> None:
+    pair.source.archived = FIRST
+    assert states(pair.copy()) == {"unchanged": ALL}
+
+
 def test_media_types_that_a_list_does_not_tell_are_in_the_ledger(pair: Pair) -> None:
     pair.source.tells_media_types = pair.destination.tells_media_types = False
     pair.destination.registry.wipe()

@@ -313,7 +313,8 @@ class Planner:
         followers = self._followers(listing)
         rows, unresolved = [], []
         for tag in listing.selected:
-            if is_digest(tag) or tag in listing.existing or followers:
+            record = listing.records.get(tag)
+            if is_digest(tag) or tag in listing.existing or followers or (record is not None and record.archived):
                 unresolved.append(tag)
             else:
                 rows.append(make_row((target.source, tag), (target.destination, tag), "copy", fresh=listing.fresh))
@@ -457,7 +458,9 @@ class Planner:
         record = listing.records.get(tag)
         if record is None:
             return None
-        if record.archived:
+        there = listing.existing_records.get(tag)
+        is_there = there is not None and is_digest(record.digest) and there.digest == record.digest
+        if record.archived and not is_there:
             raise ImageArchived(
                 "is archived, and cannot be read before it is restored.",
                 subject=f"{self._source.name}/{listing.target.source}:{tag}",

@@ -83,6 +83,12 @@ def test_a_list_that_is_cut_short():
         next(items)
 
 
+def test_an_empty_page_at_the_end_does_not_hide_what_is_missing():
+    get, _read = pages_of({1: Page(["a", "b"], 2, 5), 2: Page([], None)})
+    with pytest.raises(InvalidAnswer, match="only 2 of the 5 items"):
+        list(walk(1, get, WHAT))
+
+
 def test_the_last_word_on_the_number_of_items_counts():
     """Somebody deletes one while the list is read."""
     get, _read = pages_of({1: Page(["a", "b"], 2, 4), 2: Page(["c"], None, 3)})
