@@ -6,7 +6,7 @@
 # make lies outside of the checkout; "make help" says where.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test-quick test-live test-sanity format demo bench reliability build clean
+.PHONY: help setup lint test test-quick test-live test-sanity format demo bench reliability providers build clean
 
 export REGISTRYOPS_MAKEFILE := $(MAKEFILE_LIST)
 # ARGS are further arguments for the tool that a target runs; PYTHON is the interpreter that the virtual environment is made with.
@@ -47,6 +47,9 @@ bench: ## measure against other tools; ARGS="W1s --rounds 3" says what, ARGS=--h
 
 reliability: ## provoke every fault of the matrix and write docs/reliability.md
 	$(RUN) reliability
+
+providers: ## write docs/providers.md from what the code knows of products
+	$(RUN) providers
 
 build: ## the collection's tarball
 	$(RUN) build

@@ -218,7 +218,7 @@ notes:
     that the system does not know are named by C(ca_path).
 """
 
-    RULES = r"""
+    SELECTION = r"""
 options:
   rules:
     description:
@@ -319,6 +319,22 @@ options:
         P(registryops.migration.shard#filter).
     type: list
     elements: str
+  workers:
+    description: Threads. V(0) is as many as there may be requests at once.
+    type: int
+    default: 0
+  limits_shared_by:
+    description:
+      - How many workers have all limits together, those of this task and those of the registries, in requests and in bytes. Each takes
+        its part of them, so that they hold for the whole run.
+    type: int
+    default: 1
+"""
+
+    # what is selected, and how it is looked at
+    RULES = (
+        SELECTION
+        + r"""
   platforms:
     description:
       - Of images for several platforms, these, such as V(linux/amd64) or V(linux/arm/v7). O(platform_index) says what becomes of the index.
@@ -346,22 +362,13 @@ options:
     type: str
     choices: [skip, copy]
     default: skip
-  workers:
-    description: Threads. V(0) is as many as there may be requests at once.
-    type: int
-    default: 0
-  limits_shared_by:
-    description:
-      - How many workers have all limits together, those of this task and those of the registries, in requests and in bytes. Each takes
-        its part of them, so that they hold for the whole run.
-    type: int
-    default: 1
   state_dir:
     description:
       - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.
       - By default a folder for this pair of registries under E(XDG_STATE_HOME), or C(~/.local/state).
     type: path
 """
+    )
 
     ATTRIBUTES = r"""
 attributes:

@@ -14,6 +14,7 @@ author:
   - registryops.migration contributors (@registryops)
 description:
   - Lists repositories and their tags, with digests, media types, sizes and platforms where that is asked for.
+  - What a product's own lists tell beside names is in the result whatever O(details) says, for it costs no request more.
 extends_documentation_fragment:
   - registryops.migration.registries
   - registryops.migration.registries.info
@@ -61,7 +62,7 @@ options:
   details:
     description:
       - V(names) takes one request for each repository.
-      - V(digests) takes one more for each tag.
+      - V(digests) takes one more for each tag, unless the product's list of tags tells digests.
       - V(platforms) reads each manifest, which some registries count as a pull, and tells sizes and platforms.
     type: str
     choices: [names, digests, platforms]
@@ -85,6 +86,15 @@ EXAMPLES = r"""
       username: mover
       password: "{{ old_password }}"
   register: found
+
+- name: Which repositories of a Harbor are public?
+  registryops.migration.registry_repo_info:
+    source:
+      url: harbor.example.com
+      username: auditor
+      password: "{{ harbor_password }}"
+  register: found
+  failed_when: found.repositories | selectattr('visibility', 'eq', 'public') | list
 
 - name: Digests of all releases of one team, from the new registry
   registryops.migration.registry_repo_info:
@@ -122,8 +132,31 @@ repositories:
       description: How many tags were selected.
       type: int
       sample: 1
+    description:
+      description: What people have written about it, where the product has that, and something was written.
+      type: str
+      sample: Pages of the shop
+    visibility:
+      description: Who may pull, V(public), V(private) or V(internal), where the product tells.
+      type: str
+      sample: private
+    immutable:
+      description: Whether tags cannot be moved, where the product tells.
+      type: bool
+      sample: true
+    labels:
+      description: Labels, or resource tags, by name, where the product has them, and there are any.
+      type: dict
+      sample: {team: web, stage: production}
+    created:
+      description: When it was created, in ISO 8601, where the product tells.
+      type: str
+      sample: "2024-03-01T09:30:00Z"
     tags:
-      description: The tags, unless they are in O(output_file).
+      description:
+        - The tags, unless they are in O(output_file).
+        - Where the product's list tells them, C(pushed) is the moment at which the tag came, in ISO 8601, and C(archived) says that the
+          image cannot be read before it is restored.
       type: list
       elements: dict
       sample:
@@ -132,6 +165,7 @@ repositories:
           media_type: application/vnd.oci.image.index.v1+json
           size: 73400320
           platforms: [linux/amd64, linux/arm64]
+          pushed: "2026-02-01T12:00:00Z"
 tag_count:
   description: How many tags were selected in all repositories.
   returned: success

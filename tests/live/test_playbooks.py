@@ -22,6 +22,7 @@ import pytest
 import yaml
 from estate import compare, images
 from estate.client import Client
+from estate.projects import Projects
 from estate.push import push
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.shards import assign
@@ -434,11 +435,110 @@ def test_the_names_of_all_variables_are_known() -> None:
     roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
     sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
-    left = set(re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|copy_images|inventory|verify|report)_[a-z_]+)", sources))
+    left = set(
+        re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report)_[a-z_]+)", sources)
+    )
     ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
     assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
     # what set_stats hands on is a variable of the next job in a workflow of AWX
     assert set(known) == table | options | left | ansible | {"inventory_share", "registry_migration"}
+
+
+@pytest.fixture
+def projects(registries: RegistryFactory) -> t.Iterator[Projects]:
+    """A destination that takes a push only into projects that exist; there are none."""
+    user, password = next(iter(DESTINATION_USER.items()))
+    with Projects(registries.start("behind"), user, password) as double:
+        yield double
+
+
+def to_projects(projects: Projects, **more: t.Any) -> dict[str, t.Any]:
+    connection = {"url": projects.url, "provider": "harbor", "username": projects.user, "password": projects.password}
+    return {"registry_destination": connection, "registry_rules": [{"mapping": {"prefix": "all"}}], **more}
+
+
+def test_what_the_destination_needs_is_created_before_the_copy(control: MakeControl, projects: Projects, held: images.ImageSet) -> None:
+    here = control({"first": {}, "second": {}})
+    variables = to_projects(
+        projects,
+        registry_rules=[
+            {"repositories": {"include": ["tools/*"]}},
+            {"repositories": {"exclude": ["tools/*"]}, "mapping": {"prefix": "all"}},
+        ],
+        registry_repository_settings={"public": False},
+        registry_repository_overrides=[{"match": "all", "settings": {"public": True}}],
+    )
+    for playbook, arguments in (("plan", []), ("migrate", ["--check", "--diff"])):
+        planned = here.play(playbook, *arguments, **variables)
+        assert f"{projects.host}, project: 2 to create." in planned.output
+        assert "+ tools: public false" in planned.output
+        assert "To copy: " in planned.output
+        assert projects.projects == {}
+
+    first = here.play("migrate", **variables)
+    assert f"{projects.host}, project: 2 created." in first.output
+    assert {name: project["public"] for name, project in projects.projects.items()} == {"all": "true", "tools": "false"}
+    wanted = {(name if name.startswith("tools/") else f"all/{name}", tag): digest for (name, tag), digest in held.tags().items()}
+    assert compare.tags_of(projects) == wanted
+    # one of the workers creates for both
+    assert projects.created == 2
+    second = here.play("migrate", "-v", **variables)
+    assert second.changed == 0
+    assert f"{projects.host}, project: 2 as wanted." in second.output
+
+
+def test_nobody_has_to_create_anything(control: MakeControl, projects: Projects) -> None:
+    played = control().play("migrate", expect=2, **to_projects(projects, registry_create_repositories=False))
+    assert projects.created == 0
+    assert "no access to this project" in played.output
+
+
+def test_what_cannot_be_created_ends_the_run_before_the_copy(control: MakeControl, projects: Projects) -> None:
+    projects.refused = {"all"}
+    here = control({"first": {}, "second": {}})
+    played = here.play("migrate", expect=2, **to_projects(projects))
+    assert "1 of 1 could not be made ready. The first: project all: " in played.output
+    assert projects.count("POST|PUT|PATCH", "^/v2/") == 0
+    report = here.report()
+    assert [worker["outcome"] for worker in report["workers"]] == ["not run", "not run"]
+
+
+def test_a_slice_creates_what_its_own_part_needs(control: MakeControl, projects: Projects, held: images.ImageSet) -> None:
+    hosts = {f"worker{index}": {"registry_worker_index": index, "registry_worker_count": 3} for index in range(3)}
+    here = control(hosts)
+    parts = assign(dict.fromkeys(held.repositories, 0), 3, "name")
+    # each repository in a project of its own
+    rules = [{"mapping": {"regex": [{"pattern": "([^/]+)/(.+)", "replacement": r"\1-project/\2"}]}}]
+    for index, part in enumerate(parts):
+        projects.projects.clear()
+        here.play("migrate", "--limit", f"worker{index}", "--tags", "repositories", **to_projects(projects, registry_rules=rules))
+        assert set(projects.projects) == {f"{name.partition('/')[0]}-project" for name in part}
+    assert compare.repositories_of(projects) == []
+
+
+def test_each_worker_s_plan_says_what_has_to_exist(control: MakeControl, projects: Projects, held: images.ImageSet) -> None:
+    here = control({"first": {}, "second": {}})
+    plan_file = str(here.folder / "plan-{{ inventory_hostname }}.jsonl")
+    here.play("plan", **to_projects(projects, copy_images_plan_file=plan_file))
+    assert len(list(here.folder.glob("plan-*.jsonl"))) == 2
+    # other rules do not matter for a plan that is carried out
+    here.play(
+        "migrate", "--tags", "inventory,repositories,copy", **to_projects(projects, copy_images_plan_file=plan_file, registry_rules=[{}])
+    )
+    assert set(projects.projects) == {"all"}
+    assert compare.tags_of(projects) == {(f"all/{name}", tag): digest for (name, tag), digest in held.tags().items()}
+
+
+def test_further_destinations_get_what_they_need(
+    control: MakeControl, destination: Registry, projects: Projects, held: images.ImageSet
+) -> None:
+    here = control()
+    variables = to_projects(projects)
+    further = {"registry_further_destinations": [variables.pop("registry_destination")], "registry_rules": variables["registry_rules"]}
+    played = here.play("migrate", "-vvv", **further)
+    assert f"{projects.host}, project: 1 created." in played.output
+    wanted = {(f"all/{name}", tag): digest for (name, tag), digest in held.tags().items()}
+    assert compare.tags_of(destination) == compare.tags_of(projects) == wanted
 
 
 def test_missing_connections_are_named(control: MakeControl) -> None:

@@ -6,8 +6,8 @@
 
 usage: targets.py TARGET CHECKOUT WORK
 
-CHECKOUT is only read, except by "format", "bench" and "reliability". Everything that is made goes below WORK, where setup.sh has put
-the virtual environment. Tools that would disturb each other each get a copy of the collection of their own.
+CHECKOUT is only read, except by "format", "bench", "reliability" and "providers". Everything that is made goes below WORK, where
+setup.sh has put the virtual environment. Tools that would disturb each other each get a copy of the collection of their own.
 """
 
 from __future__ import annotations
@@ -271,6 +271,12 @@ def reliability(workplace: Workplace) -> int:
         return pytest(workplace, roots, "live", "tests/live", "-m", "fault", "--reliability", str(page))
 
 
+def providers(workplace: Workplace) -> int:
+    with workplace.copied("quick") as roots:
+        command = ("python", "tests/tools/providers_page.py", str(workplace.checkout / "docs" / "providers.md"))
+        return _foreground(workplace, "quick", roots["quick"], *command, PYTHONPATH=str(workplace.collections("quick")))
+
+
 def build(workplace: Workplace) -> int:
     with workplace.copied("build") as roots:
         command = ("ansible-galaxy", "collection", "build", "--force", "--output-path", str(workplace.work / "build"))
@@ -287,6 +293,7 @@ TARGETS: t.Mapping[str, t.Callable[[Workplace], int]] = {
     "demo": demo,
     "bench": bench,
     "reliability": reliability,
+    "providers": providers,
     "build": build,
 }
 

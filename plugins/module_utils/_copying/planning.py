@@ -37,6 +37,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.unm
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
+    AccessDenied,
     ImageArchived,
     InvalidManifest,
     InvalidName,
@@ -133,12 +134,17 @@ class Planner:
         rules: t.Sequence[Rule],
         policy: Policy,
         ledger: Ledger | None = None,
+        only_plans: bool = False,
     ) -> None:
+        """`only_plans`: the plan is for people; what the destination needs may not have been created yet."""
         self._source = source
         self._destination = destination
         self._rules = rules
         self._policy = policy
         self._ledger = ledger
+        self._only_plans = only_plans
+        #: repositories of the destination that it does not show
+        self._hidden: list[str] = []
         self._now = datetime.datetime.now(datetime.timezone.utc)
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
@@ -156,8 +162,19 @@ class Planner:
 
     @property
     def warnings(self) -> list[str]:
-        """What of the rules has matched nothing. Of tags only where this run looks into all repositories."""
-        return self._unmatched.warnings(tags=self._policy.only is None)
+        """What of the rules has matched nothing, of tags only where this run looks into all repositories; and what is only supposed."""
+        return [*self._unmatched.warnings(tags=self._policy.only is None), *self._supposed()]
+
+    def _supposed(self) -> list[str]:
+        if not self._hidden:
+            return []
+        often = f"{len(self._hidden)} repositories, such as {min(self._hidden)}," if len(self._hidden) > 1 else self._hidden[0]
+        namespace = self._destination.profile.namespace
+        text = (
+            f"{self._destination.name} does not show {often} to this user, so they are planned as new. That is right where "
+            f"what they are in ({namespace}) has yet to be created; otherwise a right is missing."
+        )
+        return [text]
 
     def stop(self, patience: float, error: MigrationError) -> None:
         """Have `plan` raise the error; what is under way has so many seconds to come to its end."""
@@ -309,6 +326,43 @@ class Planner:
         for chunk in chunks:
             scheduler.submit(_RESOLVE, functools.partial(self._resolve_chunk, listing, chunk, followers, writer))
 
+    def destinations(self) -> list[str]:
+        """The repositories of the destination that at least one selected tag goes to, sorted. Nothing is asked of the destination.
+
+        Raises what `targets` raises. Repositories of the source whose tags cannot be listed are in `failures` afterwards.
+        """
+        targets = self.targets()
+        self._source.expect([target.source for target in targets])
+        found: set[str] = set()
+
+        def look(target: Target) -> None:
+            try:
+                selected = self._tags(target).selected
+            except ENDS_A_RUN:
+                raise
+            except MigrationError as error:
+                self._fail(target.source, "", error)
+                return
+            if selected:
+                with self._lock:
+                    found.add(target.destination)
+                    self._took_part.add(target.source)
+
+        scheduler = Scheduler(threads(self._policy.workers, self._source))
+        try:
+            for target in targets:
+                scheduler.submit(_LIST, functools.partial(look, target))
+            scheduler.wait()
+        finally:
+            scheduler.close()
+        return sorted(found)
+
+    def _tags(self, target: Target) -> _Tags:
+        """The tags of a target, which may have been read while looking for collisions."""
+        with self._lock:
+            kept = self._kept.pop((target.source, target.destination), None)
+        return kept or self._read_tags(target)
+
     def _read_tags(self, target: Target) -> _Tags:
         tags, refused = [], []
         listing = self._source.listing(target.source)
@@ -320,9 +374,7 @@ class Planner:
         return _Tags(tags, refused, self._select(target, tags), listing.records)
 
     def _make_listing(self, target: Target) -> _Listing:
-        with self._lock:
-            kept = self._kept.pop((target.source, target.destination), None)
-        found = kept or self._read_tags(target)
+        found = self._tags(target)
         for refused in found.refused:
             self._fail(target.source, refused.subject, refused)
         for rule in target.rules:
@@ -333,6 +385,13 @@ class Planner:
             there = self._destination.listing(target.destination)
             fresh = False
         except RepositoryUnknown:
+            there, fresh = Listing([]), True
+        except AccessDenied:
+            if not self._only_plans or self._destination.profile.creates_repositories == "always":
+                raise
+            # nobody has a right to what does not exist
+            with self._lock:
+                self._hidden.append(target.destination)
             there, fresh = Listing([]), True
         existing = frozenset(map(self._folded, there.tags))
         existing_records = {self._folded(name): record for name, record in there.records.items()}
@@ -409,7 +468,9 @@ class Planner:
         record = listing.records.get(tag)
         if record is None:
             return None
-        if record.archived:
+        there = listing.existing_records.get(tag)
+        is_there = there is not None and is_digest(record.digest) and there.digest == record.digest
+        if record.archived and not is_there:
             raise ImageArchived(
                 "is archived, and cannot be read before it is restored.",
                 subject=f"{self._source.name}/{listing.target.source}:{tag}",

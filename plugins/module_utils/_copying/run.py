@@ -204,7 +204,7 @@ def make_plan(job: Job) -> Outcome:
             ledger.look_up_blobs()
             _remember(job, ledger)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
-        planner = Planner(job.source, job.destination, job.rules, job.policy, ledger)
+        planner = Planner(job.source, job.destination, job.rules, job.policy, ledger, only_plans=True)
         rough = PlanWriter(os.path.join(folder, "plan.jsonl"), job.source.name, job.destination.name)
         with rough:
             planner.plan(rough)

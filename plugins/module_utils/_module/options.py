@@ -174,8 +174,8 @@ _MAPPING: Options = {
     },
 }
 
-#: what goes where, and how images are looked at: shared by copying and verifying
-RULES: Options = {
+#: what goes where
+SELECTION: Options = {
     "rules": {
         "type": "list",
         "elements": "dict",
@@ -183,20 +183,30 @@ RULES: Options = {
         "options": {"repositories": REPOSITORIES, "tags": TAGS, "mapping": _MAPPING},
     },
     "only_repositories": {"type": "list", "elements": "str"},
+    "workers": {"type": "int", "default": 0},
+    "limits_shared_by": {"type": "int", "default": 1},
+}
+
+#: and how images are looked at: shared by copying and verifying
+RULES: Options = {
+    **SELECTION,
     "platforms": {"type": "list", "elements": "str", "default": []},
     "platform_index": {"type": "str", "choices": ["whole", "subset", "sparse"], "default": "whole"},
     "referrers": {"type": "bool", "default": True},
     "foreign_layers": {"type": "str", "choices": ["skip", "copy"], "default": "skip"},
-    "workers": {"type": "int", "default": 0},
-    "limits_shared_by": {"type": "int", "default": 1},
     "state_dir": {"type": "path"},
 }
 
 
-def make_module(spec: Options, both_sides: bool = False) -> AnsibleModule:
-    """An AnsibleModule with the two connections (required where `both_sides`), and check mode."""
-    connections = {side: {**_ENDPOINT_OPTION, "required": both_sides} for side in SIDES}
-    return AnsibleModule(argument_spec={**connections, **spec}, supports_check_mode=True)
+def make_module(
+    spec: Options, both_sides: bool = False, *, required: t.Sequence[str] = (), exclusive: t.Sequence[t.Sequence[str]] = ()
+) -> AnsibleModule:
+    """An AnsibleModule with the two connections, and check mode. The connections in `required` have to be given, or `both_sides`.
+
+    `exclusive`: groups of options of which one at the most may be given.
+    """
+    connections = {side: {**_ENDPOINT_OPTION, "required": both_sides or side in required} for side in SIDES}
+    return AnsibleModule(argument_spec={**connections, **spec}, mutually_exclusive=exclusive, supports_check_mode=True)
 
 
 def fail(module: AnsibleModule, error: MigrationError, **more: t.Any) -> t.NoReturn:
@@ -446,19 +456,14 @@ def rules_of(params: Options) -> list[Rule]:
 
 def policy_of(params: Options) -> Policy:
     """The options that say how to decide; those that a module does not have keep their defaults."""
+    names = ("existing_tags", "backup_tag", "on_error", "retries", "trust_ledger", "referrers", "foreign_layers")
     if params["workers"] < 0:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
-    chosen = {
-        name: params[name]
-        for name in ("existing_tags", "backup_tag", "on_error", "retries", "trust_ledger")
-        if params.get(name) is not None
-    }
+    chosen = {name: params[name] for name in names if params.get(name) is not None}
     return Policy(
-        referrers=params["referrers"],
-        foreign_layers=params["foreign_layers"],
-        platforms=_platforms(params["platforms"]),
-        index=params["platform_index"],
+        platforms=_platforms(params.get("platforms") or []),
+        index=params.get("platform_index") or "whole",
         workers=params["workers"],
         only=None if only is None else frozenset(only),
         **chosen,

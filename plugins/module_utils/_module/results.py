@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import typing as t
@@ -16,14 +17,20 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 if t.TYPE_CHECKING:
     # no module needs them all, and what is imported is compiled in each task
+    from ansible_collections.registryops.migration.plugins.module_utils._copying.creation import Creations
     from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import Deletion
     from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import FanOut, Served
     from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import Inventory
     from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report
     from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Outcome
     from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import Verified
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation
 
 STATES = ("copied", "unchanged", "kept", "conflict", "failed", "not_attempted")
+CREATION_STATES = ("existing", "created", "changed", "drift", "failed")
+#: lines of a diff that tell of what was created
+MOST_LINES = 500
+_MARKS = {"drift": "!", "changed": "~", "created": "+"}
 
 Result = dict[str, t.Any]
 
@@ -143,15 +150,7 @@ def inventory_result(registry: str, inventory: Inventory, output_file: str | Non
     """The result of an inventory; with a file, the tags are only there."""
     rows = [{**repository, "tag_count": len(repository["tags"])} for repository in inventory.repositories]
     if output_file:
-        document = {"schema": 1, "registry": registry, "repositories": rows, "failures": inventory.failures}
-        try:
-            os.makedirs(os.path.dirname(os.path.abspath(output_file)), exist_ok=True)
-            with open(output_file, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-        except OSError as error:
-            raise StateError(
-                f"cannot be written: {error.strerror}.", subject=f"output_file {output_file}", hint="Choose another path."
-            ) from error
+        _write(output_file, {"schema": 1, "registry": registry, "repositories": rows, "failures": inventory.failures})
         rows = [{key: value for key, value in row.items() if key != "tags"} for row in rows]
     return {
         "changed": False,
@@ -163,6 +162,108 @@ def inventory_result(registry: str, inventory: Inventory, output_file: str | Non
         "unreadable": inventory.unreadable,
         "output_file": output_file or "",
     }
+
+
+def _write(path: str, document: Result) -> None:
+    """The option `output_file`: everything, as JSON."""
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+    except OSError as error:
+        raise StateError(f"cannot be written: {error.strerror}.", subject=f"output_file {path}", hint="Choose another path.") from error
+
+
+def nothing_to_create(registry: str, title: str) -> Result:
+    """The result where a push makes everything that it needs."""
+    return {
+        "changed": False,
+        "msg": f"{registry} ({title}) needs nothing to be created before a push.",
+        "registry": registry,
+        "kind": "",
+        "counts": dict.fromkeys(CREATION_STATES, 0),
+        "rows": [],
+        "failures": [],
+        "output_file": "",
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class CreationForm:
+    """How the result of a creation is to be: whether something was done at all, whether a drift is a failure, whether there is a diff."""
+
+    apply: bool
+    drift_fails: bool
+    diff: bool
+
+
+def creation_result(registry: str, kind: str, done: Creations, output_file: str | None, form: CreationForm) -> Result:
+    """The result of having everything exist that a push needs. `kind`: the product's word for it. `failed` says whether it failed."""
+    counts = {state: done.counts[state] for state in CREATION_STATES}
+    rows = [row.as_row() for row in done.rows]
+    failures = [{"name": name, **error.as_row()} for name, error in done.failures.items()]
+    if output_file:
+        _write(output_file, {"schema": 1, "registry": registry, "kind": kind, "counts": counts, "rows": rows, "failures": failures})
+    result: Result = {
+        "changed": done.changed,
+        "msg": _creation_summary(registry, kind, counts, form.apply),
+        "registry": registry,
+        "kind": kind,
+        "counts": counts,
+        "rows": rows[:MOST_FAILURES],
+        "failures": failures[:MOST_FAILURES],
+        "output_file": output_file or "",
+        "failed": bool(counts["failed"] or (form.drift_fails and counts["drift"])),
+    }
+    if result["failed"]:
+        result["msg"] = _what_is_missing(done, kind)
+    if form.diff:
+        result["diff"] = {"prepared": "".join(f"{line}\n" for line in _creation_lines(done))}
+    return result
+
+
+def _creation_summary(registry: str, kind: str, counts: dict[str, int], apply: bool) -> str:
+    words = {"existing": "as wanted", "drift": "different in what cannot be changed", "failed": "failed"}
+    words.update({"created": "created", "changed": "changed"} if apply else {"created": "to create", "changed": "to change"})
+    parts = [f"{counts[state]} {words[state]}" for state in ("created", "changed", "existing", "drift", "failed") if counts[state]]
+    return f"{registry}, {kind}: {', '.join(parts) or 'none is needed'}."
+
+
+def _what_is_missing(done: Creations, kind: str) -> str:
+    texts = []
+    if done.failures:
+        name, error = next(iter(done.failures.items()))
+        texts.append(f"{len(done.failures)} of {sum(done.counts.values())} could not be made ready. The first: {kind} {name}: {error}")
+    drifted = [row for row in done.rows if row.state == "drift"]
+    if drifted:
+        differences = "; ".join(_difference(drifted[0]))
+        texts.append(
+            f"{len(drifted)} differ in what cannot be changed. The first: {kind} {drifted[0].name}: {differences}. Give the settings "
+            "that it has, create it anew, or set drift to report."
+        )
+    return " ".join(texts)
+
+
+def _creation_lines(done: Creations) -> list[str]:
+    """What was created, changed or is wrong, one line each, in the words of a plan."""
+    lines = [f"! {name}: {error.message}" for name, error in done.failures.items()]
+    for row in done.rows:
+        if row.state in _MARKS:
+            differences = ", ".join(_difference(row))
+            lines.append(f"{_MARKS[row.state]} {row.name}{': ' if differences else ''}{differences}")
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], f"and {more} more"] if more > 0 else lines
+
+
+def _difference(row: Creation) -> list[str]:
+    if row.state == "created":
+        return [f"{name} {_shown(after)}" for name, (_before, after) in row.differences.items()]
+    return [f"{name} {_shown(before)} -> {_shown(after)}" for name, (before, after) in row.differences.items()]
+
+
+def _shown(value: t.Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def report_result(report: Report) -> Result:

@@ -53,7 +53,8 @@ def walk(first: t.Hashable, read: t.Callable[[t.Any], Page[Item]], what: str) ->
         yield from page.items
         count += len(page.items)
         barren = 0 if page.items else barren + 1
-        total = page.total
+        # a last page that is empty need not say it again
+        total = page.total if page.total >= 0 else total
         cursor = page.following
     if count < total:
         raise InvalidAnswer(

@@ -15,6 +15,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs i
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import NEAR
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 
@@ -55,6 +56,16 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def check(self, writing: bool, new: bool = False) -> None:
         """Find out early whether the store can be used at all. `new`: it does not have to exist yet."""
+
+    @property
+    def is_recognised(self) -> bool:
+        """Whether its product is known by now; `check` finds it out."""
+        return True
+
+    @property
+    def provider(self) -> Provider | None:
+        """What its product can do beside holding images; None where there is no product behind it. Asked for once it is recognised."""
+        return None
 
     def expect(self, repositories: t.Sequence[str]) -> None:  # noqa: B027 - most stores have no use for it
         """Say which repositories are going to be used."""

@@ -124,6 +124,10 @@ class RegistryStore(Store):
             self._made_provider()
 
     @property
+    def is_recognised(self) -> bool:
+        return not self._recognise
+
+    @property
     def provider(self) -> Provider:
         """What the product can do; made when it is wanted, for by then the product is known."""
         return self._made_provider()
@@ -190,24 +194,26 @@ class RegistryStore(Store):
             return Listing(self.client.tags(repository))
         tags = [record.name for record in records]
         known = {record.name: record for record in records}
-        if self._lists_are_right and not self._are_right(repository, records):
-            self._lists_are_right = False
+        if self._lists_are_right:
+            self._check_digests(repository, records)
         if not self._lists_are_right:
             known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
         return Listing(tags, known)
 
-    def _are_right(self, repository: str, records: t.Sequence[TagRecord]) -> bool:
-        """Whether the registry gives the digests that the product's list gives, looked at for the first few of a repository."""
+    def _check_digests(self, repository: str, records: t.Sequence[TagRecord]) -> None:
+        """Find out whether the registry gives the digests that the product's list gives, by the first few of a repository."""
         with_digests = [record for record in records if record.digest and not record.archived]
         for record in with_digests[:CHECKED_DIGESTS]:
             found = self.client.head_manifest(repository, record.name)
             if found is None or found.digest != record.digest:
-                self.client.transport.warnings.append(
-                    f"{self.name}/{repository}:{record.name} has another digest in {self.profile.title}'s list than at the registry: "
-                    "the lists are not believed, and each tag is asked for."
-                )
-                return False
-        return True
+                with self._learning:
+                    first, self._lists_are_right = self._lists_are_right, False
+                if first:
+                    self.client.transport.warnings.append(
+                        f"{self.name}/{repository}:{record.name} has another digest in {self.profile.title}'s list than at the registry: "
+                        "the lists are not believed, and each tag is asked for."
+                    )
+                return
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         return self.client.head_manifest(repository, reference)

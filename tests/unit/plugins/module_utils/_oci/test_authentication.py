@@ -682,3 +682,126 @@ def test_a_password_without_another_one_is_refused() -> None:
     authenticator = signed_in(PASSWORD, lambda refused: None)
     with pytest.raises(errors.AuthenticationFailed):
         authenticator.challenged(response(401, challenges=['Basic realm="registry"']), {"Authorization": basic(PASSWORD)}, ())
+
+
+# -- credentials that are handed out anew ------------------------------------------------------------------------------------
+
+
+class Desk:
+    """Hands out credentials. It takes its time, so that others come while it is at work."""
+
+    def __init__(self, *credentials: Credential | None) -> None:
+        self.credentials = list(credentials)
+        self.refused: list[Credential] = []
+        self.busy = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def renew(self, refused: Credential) -> Credential | None:
+        self.refused.append(refused)
+        self.busy.set()
+        assert self.go_on.wait(PATIENCE)
+        return self.credentials.pop(0) if self.credentials else None
+
+
+EXPIRED, FRESH = Credential("AWS", "canary-expired"), Credential("AWS", "canary-fresh")
+
+
+def basic_with(desk: Desk, credential: Credential = EXPIRED, on_secret: t.Callable[[str], None] = lambda secret: None) -> Authenticator:
+    who = Authenticator(TokenService(), credential, on_secret, desk.renew)
+    challenge(who, "Basic")
+    return who
+
+
+def pair_of(credential: Credential) -> str:
+    return "Basic " + base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+
+
+def test_an_expired_credential_is_replaced():
+    desk = Desk(FRESH)
+    secrets: set[str] = set()
+    who = basic_with(desk, on_secret=secrets.add)
+    sent = who.header(())["Authorization"]
+    assert sent == pair_of(EXPIRED)
+    wanted = [scope("app")]
+    assert challenge(who, "Basic", sent=sent, scopes=wanted) == wanted
+    assert who.header(())["Authorization"] == pair_of(FRESH)
+    assert desk.refused == [EXPIRED]
+    # what is sent must not be seen in any output
+    assert pair_of(FRESH).removeprefix("Basic ") in secrets | who.secrets()
+    assert FRESH.password in who.secrets()
+
+
+def test_a_credential_is_renewed_once_however_many_were_refused():
+    desk = Desk(FRESH)
+    desk.go_on.clear()
+    who = basic_with(desk)
+    sent = who.header(())["Authorization"]
+    ended: list[t.Any] = []
+
+    def refused() -> None:
+        try:
+            challenge(who, "Basic", sent=sent)
+            ended.append(who.header(())["Authorization"])
+        except errors.MigrationError as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=refused) for _number in range(16)]
+    for thread in threads:
+        thread.start()
+    # the first is at the desk, the others are on their way to it or wait
+    assert desk.busy.wait(PATIENCE)
+    desk.go_on.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert ended == [pair_of(FRESH)] * 16
+    assert desk.refused == [EXPIRED]
+
+
+def test_who_was_refused_with_the_old_one_takes_the_new_one():
+    desk = Desk(FRESH)
+    who = basic_with(desk)
+    old = who.header(())["Authorization"]
+    challenge(who, "Basic", sent=old)
+    # an answer to a request that was sent before
+    challenge(who, "Basic", sent=old)
+    assert len(desk.refused) == 1
+
+
+def test_a_new_credential_that_is_refused_as_well():
+    desk = Desk(FRESH)
+    who = basic_with(desk)
+    challenge(who, "Basic", sent=who.header(())["Authorization"])
+    with pytest.raises(errors.AuthenticationFailed) as caught:
+        challenge(who, "Basic", sent=who.header(())["Authorization"])
+    assert desk.refused == [EXPIRED, FRESH]
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("handed_out", [None, EXPIRED], ids=["none", "the same"])
+def test_there_may_be_no_other_credential(handed_out):
+    desk = Desk(handed_out)
+    who = basic_with(desk)
+    with pytest.raises(errors.AuthenticationFailed):
+        challenge(who, "Basic", sent=who.header(())["Authorization"])
+    assert len(desk.refused) == 1
+
+
+def test_a_desk_that_fails_says_why():
+    def renew(refused: Credential) -> Credential | None:
+        raise errors.AccessDenied("may not have a token.", subject="ecr:GetAuthorizationToken", hint="Grant the right.")
+
+    who = Authenticator(TokenService(), EXPIRED, renew=renew)
+    challenge(who, "Basic")
+    with pytest.raises(errors.AccessDenied, match="GetAuthorizationToken"):
+        challenge(who, "Basic", sent=who.header(())["Authorization"])
+
+
+def test_renewal_goes_on_twelve_hours_later():
+    later = Credential("AWS", "canary-later")
+    desk = Desk(FRESH, later)
+    who = basic_with(desk)
+    for wanted in (FRESH, later):
+        challenge(who, "Basic", sent=who.header(())["Authorization"])
+        assert who.header(())["Authorization"] == pair_of(wanted)
+    assert desk.refused == [EXPIRED, FRESH]
