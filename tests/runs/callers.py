@@ -149,6 +149,7 @@ class Job:
     status: str
     exit_status: int
     events: list[Document]
+    output: str
 
     def named(self, event: str) -> list[Document]:
         """The data of the events of one kind."""
@@ -179,7 +180,8 @@ class AWX:
     def environment(self) -> dict[str, str]:
         """What the credentials inject, rendered as AWX does."""
         values = [
-            {**Caller.connection(registry), "password": registry.access.password} for registry in (self.caller.source, self.caller.destination)
+            {**Caller.connection(registry), "password": registry.access.password}
+            for registry in (self.caller.source, self.caller.destination)
         ]
         sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment()
         types = document(EXAMPLES / "awx" / "credential_types.yml")["credential_types"]
@@ -194,7 +196,7 @@ class AWX:
         hosts = sorted(self.hosts)[number - 1 :: count]
         local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         return {
-            "all": {"children": ["registry_workers"]},
+            "all": {"children": ["registry_workers"], "vars": document(EXAMPLES / "awx" / "registries.yml")["registries"]},
             "registry_workers": {"hosts": hosts, "vars": local},
             "_meta": {"hostvars": {name: self.hosts[name] for name in hosts}},
         }
@@ -226,6 +228,7 @@ class AWX:
             status=(kept / "status").read_text(encoding="utf-8"),
             exit_status=int((kept / "rc").read_text(encoding="utf-8")),
             events=sorted(events, key=lambda event: int(event["counter"])),
+            output=(kept / "stdout").read_text(encoding="utf-8"),
         )
         assert job.exit_status == run.status
         return job
