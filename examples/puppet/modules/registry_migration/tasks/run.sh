@@ -7,6 +7,7 @@
 
 set -eu
 
+playbook="${PT_playbook:?}"
 folder="${PT_folder:-/etc/registry-migration}"
 variables="${PT_variables:-}"
 [ -n "$variables" ] || variables='{}'
@@ -16,7 +17,7 @@ set -a
 . "$folder/environment"
 set +a
 
-set -- "registryops.migration.$PT_playbook" -i "$folder/inventory" -e "$variables"
+set -- "registryops.migration.$playbook" -i "$folder/inventory" -e "$variables"
 if [ "${PT__noop:-false}" = true ]; then
     set -- "$@" --check --diff
 fi
