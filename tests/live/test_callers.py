@@ -116,14 +116,14 @@ def test_2_means_that_something_failed(damaged: Registry, destination: Registry,
     assert compare.tags_of(destination) == {key: digest for key, digest in held.tags().items() if key != ("team/web", "2.0")}
 
 
-@pytest.mark.parametrize(("playbook", "status"), [("migrate", 2), ("plan", 4), ("verify", 4)])
-def test_a_worker_out_of_reach_is_never_0(caller: Caller, playbook: str, status: int) -> None:
+@pytest.mark.parametrize(("playbook", "status"), [("migrate", {2, 4}), ("plan", {4}), ("verify", {4})])
+def test_a_worker_out_of_reach_is_never_0(caller: Caller, playbook: str, status: set[int]) -> None:
     caller.inventory()
     # a host on which no folder for modules can be made counts as unreachable
     done = caller.play(playbook, "-e", "ansible_remote_tmp=/proc/nowhere")
     assert "UNREACHABLE" in done.output
-    assert done.status == status, done.output
-    assert status in _documented()
+    assert done.status in status, done.output
+    assert status <= _documented()
 
 
 @pytest.mark.parametrize("playbook", ["migrate", "plan", "verify"])
