@@ -116,7 +116,7 @@ def default_folder() -> Path:
 
 
 def write_inventory(folder: Path, source: Registry, destination: Registry, work: Path) -> Path:
-    """An inventory with one worker, this machine, in the form of docs/examples/inventory; returns its folder."""
+    """An inventory with one worker, this machine, in the form of examples/inventory; returns its folder."""
     documents = {
         "hosts.yml": {
             "registry_workers": {

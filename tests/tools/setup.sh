@@ -68,15 +68,32 @@ TOOLS
     [ -n "${PYTHON:-}" ] || find_python >/dev/null || printf '%s\n' python3 python3-venv
 }
 
+# Tests of examples are skipped without it, so nobody has to install it by hand; nor is it missing where no package has it.
+optional_packages() {
+    if ! command -v puppet >/dev/null && can_install && apt-cache show puppet-agent >/dev/null 2>&1; then
+        printf '%s\n' puppet-agent
+    fi
+}
+
+can_install() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # docker-registry comes with a service on port 5000: it is neither started now nor at the next boot.
+    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server: they are neither started now
+    # nor at the next boot.
     export SYSTEMD_OFFLINE=1
     printf 'Installing Debian packages: %s\n' "$*"
     logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
     logged apt-install apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
-    if [[ " $* " == *" docker-registry "* ]] && command -v systemctl >/dev/null; then
-        logged docker-registry-service systemctl disable docker-registry
+    if command -v systemctl >/dev/null; then
+        if [[ " $* " == *" docker-registry "* ]]; then
+            logged docker-registry-service systemctl disable docker-registry
+        fi
+        if [[ " $* " == *" puppet-agent "* ]]; then
+            logged puppet-service systemctl disable puppet
+        fi
     fi
 }
 
@@ -88,10 +105,14 @@ fi
 
 mapfile -t packages < <(missing_packages)
 if [ "${#packages[@]}" -gt 0 ]; then
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    if ! can_install; then
         stop "please install these Debian packages, or what stands for them on this system, and run it again: ${packages[*]}."
     fi
     install_packages "${packages[@]}"
+fi
+mapfile -t packages < <(optional_packages)
+if [ "${#packages[@]}" -gt 0 ] && ! (install_packages "${packages[@]}"); then
+    printf 'make setup: goes on without %s; the tests that need it are skipped.\n' "${packages[*]}" >&2
 fi
 python="$(find_python)" || stop "please install Python 3.11, 3.12 or 3.13 with its venv module, or name it: make setup PYTHON=/path/to/python3."
 

@@ -1,0 +1,9 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+output "report" {
+  description = "The page with what became of each tag."
+  value       = "${local.variables.registry_report_dir}/report.html"
+  depends_on  = [terraform_data.migration]
+}
