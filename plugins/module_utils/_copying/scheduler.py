@@ -141,6 +141,11 @@ class Scheduler:
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
                 with self._changed:
                     self._error = self._error or error
+                    # at once: by the time that whoever waits has woken up, this thread would have begun the next one
+                    self._closed = True
+                    self._unfinished -= len(self._heap)
+                    self._heap.clear()
+                    self._changed.notify_all()
             finally:
                 with self._changed:
                     self._unfinished -= 1

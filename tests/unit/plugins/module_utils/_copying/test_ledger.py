@@ -225,13 +225,13 @@ def test_many_threads_write(ledger):
 
 
 def test_a_tag_and_its_blobs_are_written_together_or_not_at_all(ledger):
-    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+    with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
         database.execute("CREATE TRIGGER full BEFORE INSERT ON blobs BEGIN SELECT RAISE(ABORT, 'no room'); END")
     with pytest.raises(StateError, match="cannot be written"):
         ledger.record([row()], [(DIGESTS[1], "team/app", 60)])
     assert read(ledger, "SELECT * FROM tags") == []
     assert read(ledger, "SELECT * FROM blobs") == []
-    with contextlib.closing(sqlite3.connect(ledger.path)) as database, database:
+    with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
         database.execute("DROP TRIGGER full")
     # there is room again, and nothing was forgotten
     ledger.finish("ok", {})
