@@ -19,6 +19,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ManifestUnknown, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Received, Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import BUFFERED
@@ -378,6 +379,16 @@ class Wrapped(Store):
 
     def check(self, writing: bool, new: bool = False) -> None:
         self._inner.check(writing, new)
+        # it may have been recognised on the way
+        self.profile = self._inner.profile
+
+    @property
+    def is_recognised(self) -> bool:
+        return self._inner.is_recognised
+
+    @property
+    def provider(self) -> Provider | None:
+        return self._inner.provider
 
     def expect(self, repositories: t.Sequence[str]) -> None:
         self._inner.expect(repositories)
