@@ -447,7 +447,7 @@ def test_the_names_of_all_variables_are_known() -> None:
 @pytest.fixture
 def projects(registries: RegistryFactory) -> t.Iterator[Projects]:
     """A destination that takes a push only into projects that exist; there are none."""
-    user, password = next(iter(DESTINATION_USER.items()))
+    ((user, password),) = list(DESTINATION_USER.items())
     with Projects(registries.start("behind"), user, password) as double:
         yield double
 

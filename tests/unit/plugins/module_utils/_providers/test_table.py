@@ -89,4 +89,4 @@ def test_what_is_said_of_a_product_is_whole(name):
 
 
 def test_other_products_are_spoken_to_in_the_specification_s_words():
-    assert type(make_provider(GENERIC, None)) is Provider
+    assert make_provider(GENERIC, None).__class__ is Provider
