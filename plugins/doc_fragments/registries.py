@@ -8,6 +8,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     #: made below, out of the first one
     FURTHER: str
+    RULES: str
 
     # one text for both connections: YAML's anchor carries it from the source to the destination
     DOCUMENTATION = r"""
@@ -331,45 +332,6 @@ options:
     default: 1
 """
 
-    # what is selected, and how it is looked at
-    RULES = (
-        SELECTION
-        + r"""
-  platforms:
-    description:
-      - Of images for several platforms, these, such as V(linux/amd64) or V(linux/arm/v7). O(platform_index) says what becomes of the index.
-      - Images for one platform only are always taken.
-    type: list
-    elements: str
-    default: []
-  platform_index:
-    description:
-      - V(whole) keeps indexes complete, so O(platforms) has no effect on them.
-      - V(subset) writes a new index with the chosen platforms; its digest differs from the source's, and signatures of the index no
-        longer hold.
-      - V(sparse) keeps the index to the letter but leaves the other platforms out; not every registry accepts that.
-    type: str
-    choices: [whole, subset, sparse]
-    default: whole
-  referrers:
-    description: Signatures, attestations, SBOMs and whatever else refers to an image go with it, also where tags are selected.
-    type: bool
-    default: true
-  foreign_layers:
-    description:
-      - Layers that are distributed from somewhere else (old Windows base layers). V(skip) leaves their bytes where they are.
-      - V(copy) copies them where the source has them.
-    type: str
-    choices: [skip, copy]
-    default: skip
-  state_dir:
-    description:
-      - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.
-      - By default a folder for this pair of registries under E(XDG_STATE_HOME), or C(~/.local/state).
-    type: path
-"""
-    )
-
     ATTRIBUTES = r"""
 attributes:
   check_mode:
@@ -441,3 +403,42 @@ options:
 
 # a YAML document of its own, which an anchor in another one does not reach
 ModuleDocFragment.FURTHER = _further(ModuleDocFragment.DOCUMENTATION)
+
+# what is selected, and how it is copied and compared
+ModuleDocFragment.RULES = (
+    ModuleDocFragment.SELECTION
+    + r"""
+  platforms:
+    description:
+      - Of images for several platforms, these, such as V(linux/amd64) or V(linux/arm/v7). O(platform_index) says what becomes of the index.
+      - Images for one platform only are always taken.
+    type: list
+    elements: str
+    default: []
+  platform_index:
+    description:
+      - V(whole) keeps indexes complete, so O(platforms) has no effect on them.
+      - V(subset) writes a new index with the chosen platforms; its digest differs from the source's, and signatures of the index no
+        longer hold.
+      - V(sparse) keeps the index to the letter but leaves the other platforms out; not every registry accepts that.
+    type: str
+    choices: [whole, subset, sparse]
+    default: whole
+  referrers:
+    description: Signatures, attestations, SBOMs and whatever else refers to an image go with it, also where tags are selected.
+    type: bool
+    default: true
+  foreign_layers:
+    description:
+      - Layers that are distributed from somewhere else (old Windows base layers). V(skip) leaves their bytes where they are.
+      - V(copy) copies them where the source has them.
+    type: str
+    choices: [skip, copy]
+    default: skip
+  state_dir:
+    description:
+      - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.
+      - By default a folder for this pair of registries under E(XDG_STATE_HOME), or C(~/.local/state).
+    type: path
+"""
+)

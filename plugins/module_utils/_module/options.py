@@ -84,7 +84,7 @@ ENDPOINT: Options = {
         "type": "dict",
         "options": {
             "project": {"type": "str", "required": True},
-            "access_key": {"type": "str", "required": True},
+            "access_key": {"type": "str", "required": True, "no_log": False},
             "secret_key": {"type": "str", "required": True, "no_log": True},
         },
     },
