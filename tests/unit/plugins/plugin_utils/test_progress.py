@@ -66,7 +66,7 @@ def test_a_sentence_for_each_state() -> None:
         ({}, 20.0),
         ({"bytes_total_known": False}, 60.0),
         # the bytes have moved, the tags have yet to be put
-        ({"bytes_done": 2_999_000_000}, 60.0),
+        ({"bytes_done": 2999 << 20}, 60.0),
         ({"bytes_per_second": 0}, 60.0),
         ({"bytes_per_second": 0, "tags_per_second": 0.0}, None),
         ({"tags_total": None}, None),
@@ -86,7 +86,7 @@ def test_how_much_is_done(changes: dict[str, t.Any], wanted: float) -> None:
 
 def test_a_row_has_what_there_is_room_for() -> None:
     assert row("w", progress(), 100, PLAIN) == f"w  {'#' * 15}{'-' * 15}   50%  10/40 tags  1.5/2.9 GiB  75.0 MiB/s  0:20 left"
-    assert row("w", progress(failed=1), 52, PLAIN) == f"w  {'#' * 5}{'-' * 4}   50%  10/40 tags  1.5/2.9 GiB  1 failed"
+    assert row("w", progress(failed=1), 52, PLAIN) == f"w  {'#' * 4}{'-' * 4}   50%  10/40 tags  1.5/2.9 GiB  1 failed"
     for columns in range(20, 120):
         for changes in ({}, {"failed": 3, "stopping": True}, {"tags_total": None}):
             assert len(row("a-worker", progress(**changes), columns, PLAIN)) <= columns
