@@ -435,6 +435,28 @@ ModuleDocFragment.RULES = (
     type: str
     choices: [skip, copy]
     default: skip
+  convert:
+    description:
+      - Which images are converted on the way, and to what. Nothing is by default but images of v1 registries, which have no manifests.
+      - A converted image has another digest than its source, so signatures no longer fit it. The report has both digests.
+    type: dict
+    default: {}
+    suboptions:
+      v1:
+        description: What becomes of an image of a v1 registry. V(docker) is schema 2, which all registries take.
+        type: str
+        choices: [docker, oci]
+        default: docker
+      schema1:
+        description: What becomes of an image of schema 1, which many registries refuse by now.
+        type: str
+        choices: [none, docker, oci]
+        default: none
+      oci:
+        description: V(docker) makes schema 2 out of OCI images, for destinations that refuse those.
+        type: str
+        choices: [none, docker]
+        default: none
   state_dir:
     description:
       - The folder of the ledger, on the host where the task runs. Losing it costs time, nothing else.

@@ -243,10 +243,10 @@ class Engine:
     def _fetch(self, job: _Job) -> None:
         row = job.row
         manifest = self._source.manifest(row.source_repository, row.source_reference)
-        job.source_digest = manifest.digest
-        if row.digest and manifest.digest != row.digest and self._pinned:
+        job.source_digest = manifest.source_digest
+        if row.digest and job.source_digest != row.digest and self._pinned:
             raise SourceMoved(
-                f"had the digest {row.digest} when the plan was made, and has {manifest.digest} now.",
+                f"had the digest {row.digest} when the plan was made, and has {job.source_digest} now.",
                 subject=f"{self._source.name}/{row.source_repository}:{row.source_tag}",
                 hint="Make the plan anew.",
             )

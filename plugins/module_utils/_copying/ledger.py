@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS blobs (
     destination TEXT NOT NULL, digest TEXT NOT NULL, repository TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (destination, digest)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (store TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (store, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, features TEXT NOT NULL, learned REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verifications (
     id INTEGER PRIMARY KEY, finished REAL NOT NULL, source TEXT NOT NULL, destination TEXT NOT NULL, mode TEXT NOT NULL,
@@ -418,6 +419,26 @@ class Ledger:
                 (host, json.dumps(features), learned if repeated else now),
             )
 
+    def notes(self, store: str) -> LedgerNotes:
+        """What a store, by its name, has noted and notes from now on; a ledger that is only read keeps what is new for this run alone."""
+        return LedgerNotes(self, store)
+
+    def read_note(self, store: str, key: str) -> str:
+        """A note as it was written; empty where there is none."""
+        if self._lock_file is None and not self._query("SELECT 1 FROM sqlite_master WHERE name = 'notes'"):
+            # an older version has written this ledger
+            return ""
+        rows = self._query("SELECT value FROM notes WHERE store = ? AND key = ?", (store, key))
+        return str(rows[0][0]) if rows else ""
+
+    def write_note(self, store: str, key: str, value: str) -> bool:
+        """Write a note down; False where the ledger is only read."""
+        if self._lock_file is None:
+            return False
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO notes (store, key, value) VALUES (?, ?, ?)", (store, key, value))
+        return True
+
     def verified(self, source: str, destination: str, mode: str, checked: int, equal: int, summary: t.Mapping[str, t.Any]) -> None:
         """Write down what a verification found."""
         with self._transaction() as database:
@@ -444,6 +465,30 @@ class Ledger:
             neighbour.close()
         if self._lock_file is not None:
             self._lock_file.close()
+
+
+class LedgerNotes:
+    """The notes of one store in a ledger."""
+
+    def __init__(self, ledger: Ledger, store: str) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._unwritten: dict[str, str] = {}
+
+    def get(self, key: str) -> dict[str, t.Any] | None:
+        """What was noted under a key; None where nothing was, or nothing that can be read."""
+        text = self._unwritten.get(key) or self._ledger.read_note(self._store, key)
+        try:
+            value = json.loads(text) if text else None
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
+        """Note something that JSON can hold."""
+        text = json.dumps(value, sort_keys=True)
+        if not self._ledger.write_note(self._store, key, text):
+            self._unwritten[key] = text
 
 
 def look_at_ledger(folder: str) -> tuple[Ledger | None, str]:

@@ -490,7 +490,8 @@ class Planner:
         if known is not None and (known.source_digest, known.digest) != (found.digest, existing.digest):
             known = None
         wanted = found.digest
-        if self._policy.makes_subsets and found.media_type in INDEXES:
+        is_made = self._source.converts(found.media_type) or (self._policy.makes_subsets and found.media_type in INDEXES)
+        if is_made:
             same = known is not None and known.form == self._policy.form
             wanted = existing.digest if same else wanted_form(read(), self._policy).digest
         if existing.digest == wanted:

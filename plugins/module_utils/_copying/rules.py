@@ -20,6 +20,9 @@ ExistingTags = t.Literal["overwrite", "keep", "fail"]
 OnError = t.Literal["skip", "abort", "retry"]
 IndexForm = t.Literal["whole", "subset", "sparse"]
 ForeignLayers = t.Literal["skip", "copy"]
+#: what images of some kinds are converted to: {v1: docker or oci, schema1: none, docker or oci, oci: none or docker}
+Conversions = t.Mapping[str, str]
+CONVERSIONS: Conversions = {"v1": "docker", "schema1": "none", "oci": "none"}
 
 #: failures, or differences, that a result holds; all of them are in the ledger
 MOST_FAILURES = 100
@@ -55,6 +58,7 @@ class Policy:
     `platforms` (of indexes; empty = all), and what becomes of an index then: `whole` with all children, `subset` a new index
     with the chosen ones (its digest is another), `sparse` the same index without the other children.
     `trust_ledger`: of a tag that the destination lists, the ledger's word is taken for what it holds.
+    `convert`: see Conversions; the source's store does it.
     `only`: source repositories to which this run confines itself (a worker's share); None = all.
     """
 
@@ -70,6 +74,7 @@ class Policy:
     workers: int = 0
     only: frozenset[str] | None = None
     trust_ledger: bool = False
+    convert: Conversions = dataclasses.field(default_factory=lambda: dict(CONVERSIONS))
 
     def __post_init__(self) -> None:
         if self.backup_tag:
@@ -103,6 +108,7 @@ class Policy:
         parts = [self.index, *sorted(str(platform) for platform in self.platforms)] if self.platforms and self.index != "whole" else []
         if self.foreign_layers == "copy":
             parts.append("foreign")
+        parts += [f"{kind}={form}" for kind, form in sorted(self.convert.items()) if form != CONVERSIONS[kind]]
         return " ".join(parts if self.referrers else [*parts, "alone"])
 
     @property

@@ -385,6 +385,7 @@ def _conflict(job: Job, row: PlanRow) -> TagConflict:
 def _remember(job: Job, ledger: Ledger) -> None:
     for store in (job.source, job.destination):
         store.remember(ledger.features(store.name))
+        store.keep_notes(ledger.notes(store.name))
 
 
 def _learn(job: Job, ledger: Ledger) -> None:

@@ -95,6 +95,7 @@ def verify(job: Job, mode: Mode, record: bool = True) -> Verified:
             ledger.look(job.source.name, job.destination.name)
             for store in (job.source, job.destination):
                 store.remember(ledger.features(store.name, doubting=True))
+                store.keep_notes(ledger.notes(store.name))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="registryops-"))
         # what differs is not to be overwritten, so a row that says "update" is of a tag that is not whole
         planner = Planner(job.source, job.destination, job.rules, dataclasses.replace(job.policy, existing_tags="keep"), ledger)

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import CONVERSIONS, Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential, CredentialFinder
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference, MigrationError
@@ -194,6 +194,15 @@ RULES: Options = {
     "platform_index": {"type": "str", "choices": ["whole", "subset", "sparse"], "default": "whole"},
     "referrers": {"type": "bool", "default": True},
     "foreign_layers": {"type": "str", "choices": ["skip", "copy"], "default": "skip"},
+    "convert": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "v1": {"type": "str", "choices": ["docker", "oci"], "default": CONVERSIONS["v1"]},
+            "schema1": {"type": "str", "choices": ["none", "docker", "oci"], "default": CONVERSIONS["schema1"]},
+            "oci": {"type": "str", "choices": ["none", "docker"], "default": CONVERSIONS["oci"]},
+        },
+    },
     "state_dir": {"type": "path"},
 }
 
@@ -465,6 +474,7 @@ def policy_of(params: Options) -> Policy:
         platforms=_platforms(params.get("platforms") or []),
         index=params.get("platform_index") or "whole",
         workers=params["workers"],
+        convert={**CONVERSIONS, **(params.get("convert") or {})},
         only=None if only is None else frozenset(only),
         **chosen,
     )

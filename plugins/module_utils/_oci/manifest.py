@@ -225,10 +225,14 @@ class Manifest:
     artifact manifest, since withdrawn) or "schema1".
     `children`: an index' descriptors in their order. `layers`: all layers, an artifact manifest's blobs, or the fsLayers of
     schema 1, in their order. `config`: of an image. `subject`: what this manifest refers to, if anything.
-    `artifact_type`, `annotations`: as in the manifest, empty where they are not.
+    `artifact_type`, `annotations`: as in the manifest, empty where they are not. `made_from`: the digest of what it was converted from,
+    where it was made on the way.
     """
 
-    __slots__ = ("annotations", "artifact_type", "children", "config", "data", "digest", "kind", "layers", "media_type", "subject")
+    __slots__ = (
+        *("annotations", "artifact_type", "children", "config", "data", "digest", "kind", "layers", "made_from", "media_type"),
+        "subject",
+    )
 
     data: bytes
     media_type: str
@@ -240,6 +244,12 @@ class Manifest:
     subject: Descriptor | None
     artifact_type: str
     annotations: t.Mapping[str, str]
+    made_from: str
+
+    @property
+    def source_digest(self) -> str:
+        """The digest under which its source knows it."""
+        return self.made_from or self.digest
 
     @property
     def size(self) -> int:
@@ -650,7 +660,14 @@ def _view(data: bytes, document: _Object, media_type: str, digest: str | None, w
         subject=None if subject is None else _descriptor(subject, "subject"),
         artifact_type=_text(document, "artifactType", "") if kind != "schema1" else "",
         annotations=_annotations(document, "") if kind != "schema1" else _NO_ANNOTATIONS,
+        made_from="",
     )
+
+
+def make_manifest(document: t.Mapping[str, t.Any], media_type: str, made_from: str) -> Manifest:
+    """A manifest that is made out of something else; the same bytes each time. `made_from`: the digest of what it stands for."""
+    data = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return dataclasses.replace(parse_manifest(data, media_type, where=made_from), made_from=made_from)
 
 
 def _kind(media_type: str) -> Kind:

@@ -36,6 +36,16 @@ class Listing:
     records: t.Mapping[str, TagRecord] = dataclasses.field(default_factory=dict)
 
 
+class Notes(t.Protocol):
+    """Facts about contents that a store has found out at some cost, by a key of its own; a later run reads them again."""
+
+    def get(self, key: str) -> dict[str, t.Any] | None:
+        """What was noted; None where nothing was."""
+
+    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
+        """Note something that JSON can hold."""
+
+
 class Store(abc.ABC):
     """A place with repositories, tags, manifests and blobs. Threads share one object.
 
@@ -85,6 +95,13 @@ class Store(abc.ABC):
     def listing(self, repository: str) -> Listing:
         """All tags of a repository, with digests where that costs no request for each; RepositoryUnknown where there is none."""
         return Listing(self.tags(repository))
+
+    def converts(self, media_type: str) -> bool:
+        """Whether manifests that `resolve` says to be of this type are converted on the way: `manifest` then has another digest."""
+        return False
+
+    def keep_notes(self, notes: Notes) -> None:  # noqa: B027 - most stores find out nothing that costs more than a look
+        """Say where facts are to be kept that are worth remembering for the next run."""
 
     @abc.abstractmethod
     def resolve(self, repository: str, reference: str) -> Descriptor | None:

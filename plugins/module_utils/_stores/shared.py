@@ -21,7 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import BUFFERED
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, Meta, NoRoom, Spool
 
@@ -407,6 +407,12 @@ class Wrapped(Store):
 
     def expect_blobs(self, repository: str, digests: t.Sequence[str]) -> None:
         self._inner.expect_blobs(repository, digests)
+
+    def converts(self, media_type: str) -> bool:
+        return self._inner.converts(media_type)
+
+    def keep_notes(self, notes: Notes) -> None:
+        self._inner.keep_notes(notes)
 
     def resolve(self, repository: str, reference: str) -> Descriptor | None:
         return self._inner.resolve(repository, reference)
