@@ -367,6 +367,13 @@ class RegistryClient:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
             new = [name for name in dict.fromkeys(names) if name not in seen]
+            if key == "repositories" and "last=" in url and not linked and seen == set(names):
+                raise InvalidAnswer(
+                    f"lists {len(seen)} repositories without a word of more, and the same ones again where it is asked to go on: "
+                    "it may keep others back.",
+                    subject=what,
+                    hint="Name the repositories in the rule (repositories: include: [team/app, ...]), or set provider to the product.",
+                )
             seen.update(new)
             following = self._next_page(url, response, what)
             linked = linked or following is not None
