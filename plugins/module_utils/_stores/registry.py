@@ -453,7 +453,7 @@ class RegistryStore(Store):
         if known.get("chunk_size") == self._chosen_chunk_size:
             # what the user has chosen holds while it is chosen
             known.pop("chunk_size", None)
-        return {**known, "one_scope_a_token": self.client.one_scope_a_token}
+        return {**known, "one_scope_a_token": self.client.one_scope_a_token, "doubted": self.client.doubted}
 
     def remember(self, features: t.Mapping[str, t.Any]) -> None:
         self.client.remember(features)
