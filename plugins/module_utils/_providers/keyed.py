@@ -18,7 +18,7 @@ import re
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE, SMALLER_PAGES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
@@ -32,7 +32,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import AnswerTooLarge
-from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
+from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, check_gone_on, walk
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query, Reply
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
@@ -247,6 +247,8 @@ class KeyedProvider(Provider):
             names = reply.document.get("repositories") if isinstance(reply.document, dict) else None
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer("answered with a list that has no repositories.", subject=what)
+            if last and len(names) in (PAGE, *SMALLER_PAGES):
+                check_gone_on(names, seen, what)
             new = [name for name in dict.fromkeys(names) if name not in seen]
             seen.update(new)
             return Page(new, new[-1] if new else None)
