@@ -170,7 +170,9 @@ options:
         elements: path
         default: ["~/.config/containers/certs.d", /etc/containers/certs.d, /etc/docker/certs.d]
       proxy:
-        description: The address of a proxy; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy) hold.
+        description:
+          - The address of a proxy, for the registry and its API; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy)
+            hold.
         type: str
       no_proxy:
         description: Hosts that are reached without the proxy, separated by commas; otherwise the variable E(no_proxy) holds.

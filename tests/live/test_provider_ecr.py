@@ -22,6 +22,7 @@ pytest.importorskip("moto", reason="moto is not installed: pip install moto flas
 
 from estate.ecr import ACCOUNT, EXPIRED_SESSION, UNKNOWN_KEY, ECRDouble
 from estate.product import Answer, Asked
+from estate.proxy import Proxy
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -466,6 +467,20 @@ def test_the_registrys_real_address_tells_the_region(ecr: ECRDouble, other: Coun
     ecr.create("small/image")
     real = at(ecr, {"region": None}, url=f"http://{ecr.registry_host}", connect_to=ecr.host, provider=None)
     assert counts(copy(endpoint(other), real, tmp_path)) == {"copied": 3}
+
+
+def test_the_api_is_reached_through_the_proxy_of_the_registry(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
+    other.load(images.small_set())
+    ecr.create("small/image")
+    role = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/mover"}
+    with Proxy() as proxy:
+        destination = at(ecr, role, proxy=proxy.url, no_proxy="nowhere.example.com")
+        assert counts(copy(endpoint(other), destination, tmp_path, {"AWS_ENDPOINT_URL_STS": ecr.url})) == {"copied": 3}
+        assert [one.target for one in proxy.log if one.method == "POST"].count(f"{ecr.url}/") == sum(ecr.asked.values())
+        proxy.log.clear()
+        destination = at(ecr, proxy=proxy.url, no_proxy="127.0.0.1")
+        assert counts(copy(endpoint(other), destination, tmp_path)) == {"unchanged": 3}
+        assert not proxy.log
 
 
 def test_a_role_is_assumed(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:

@@ -344,6 +344,7 @@ class Connections:
             namespaces=tuple(options["namespaces"]),
             aws=without_none(options["aws"] or {}),
             swr=without_none(options["swr"] or {}),
+            proxy=client.transport.own_proxy,
         )
 
     def _credentials(

@@ -111,7 +111,7 @@ class ECR(Provider):
         super().__init__(site, profile)
         place = place_of(site.host)
         prefix = f"{site.option}.aws." if site.option else "aws."
-        self.aws = AWS(site.aws, prefix, place.region, fips=place.fips, dualstack=place.dualstack)
+        self.aws = AWS(site.aws, prefix, place.region, fips=place.fips, dualstack=place.dualstack, proxy=site.proxy)
         self._registry = {"registryId": place.account} if place.account else {}
         self._repositories = Repositories(self.aws, place.account)
         self._passwords = Passwords(self._authorization, site.on_secret)

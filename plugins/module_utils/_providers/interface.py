@@ -31,7 +31,8 @@ class Site:
     `host` is the registry's. `credential()` is the registry's own (None: anonymous); `api_url`, `api_token` and `namespaces` are the
     options of these names, empty where they are not given; `aws` and `swr` the options of these names without what is not given.
     `make_api(base, headers)` makes an API at an address with the connection's certificates and proxy; `default_base` is the registry's
-    own address. `on_secret` is told of everything that must not be seen in any output.
+    own address. `on_secret` is told of everything that must not be seen in any output. `proxy(address)` is the connection's own proxy on
+    the way to an address, for libraries that make connections by themselves; empty for none.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Site:
     namespaces: tuple[str, ...] = ()
     aws: Settings = dataclasses.field(default_factory=dict)
     swr: Settings = dataclasses.field(default_factory=dict)
+    proxy: t.Callable[[str], str] = lambda address: ""
 
     def wrong(self, suboption: str, message: str, hint: str) -> InvalidOption:
         """The error for an option of this connection."""

@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -161,6 +162,7 @@ class Session:
     """A session of boto3 whose roles live so many seconds, one after the other; `made`: the clients, with what they were given."""
 
     region_name = None
+    meta = types.SimpleNamespace(endpoint_url="https://api.example.com")
 
     def __init__(self, *lives):
         self.lives = list(lives)
