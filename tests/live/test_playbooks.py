@@ -290,6 +290,17 @@ def test_several_workers_need_the_inventory(control: MakeControl, destination: R
     assert compare.repositories_of(destination) == []
 
 
+def test_a_step_that_is_left_out_takes_nothing_else_along(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    here = control({"first": {}, "second": {}})
+    # the step still knows whose is what
+    here.play("migrate", "--skip-tags", "verify")
+    assert here.report()["counts"] == {"copied": len(held.tags())}
+    # nor is a failure lost with the steps that would have told of it
+    rules = [{"repositories": {"include": ["nobody/has-this"]}}]
+    played = here.play("migrate", "--skip-tags", "verify,report", expect=2, registry_rules=rules)
+    assert "nobody/has-this" in played.output
+
+
 def test_deep_verification_finds_a_hole(control: MakeControl, destination: Registry) -> None:
     here = control()
     rules = [{"repositories": {"include": ["tools/agent"]}}]
