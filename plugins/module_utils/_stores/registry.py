@@ -188,13 +188,13 @@ class RegistryStore(Store):
         records = self._tag_records(repository)
         if records is None:
             return Listing(self.client.tags(repository))
-        tags = [record.name for record in records]
+        # a tag that is moved while the pages of its list are read is on two of them
         known = {record.name: record for record in records}
         if self._lists_are_right:
-            self._check_digests(repository, records)
+            self._check_digests(repository, list(known.values()))
         if not self._lists_are_right:
             known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
-        return Listing(tags, known)
+        return Listing(list(known), known)
 
     def _tag_records(self, repository: str) -> t.Sequence[TagRecord] | None:
         """What the product's own list tells; None where there is none, or not for this user."""
