@@ -40,6 +40,7 @@ class SoftwareRepositoryDouble(ProductDouble):
         self.tokens = OpaqueTokens()
         self.route("GET", "/swr/auth/v2/registry/auth", self._token)
         self.route("GET", "/dockyard/v2/repositories", self._list)
+        self.route("GET", "/dockyard/v2/visible/namespaces", self._visible)
         self.route("GET", "/dockyard/v2/namespaces/([^/]+)", self._organization)
         self.route("POST", "/dockyard/v2/namespaces", self._create)
 
@@ -88,6 +89,10 @@ class SoftwareRepositoryDouble(ProductDouble):
             "total_range": total,
         }
 
+    def _visible(self, asked: Asked) -> Answer:
+        rows = [{"id": number, "name": name, "creator_name": "tenant"} for number, name in enumerate(self.organizations, 1)]
+        return self._refusal(asked) or Answer(200, {"namespaces": rows})
+
     def _organization(self, asked: Asked, name: str) -> Answer:
         if not self._knows(asked):
             return _failure(401, "SVCSTG.SWR.4010000", "Authenticate Error")
@@ -107,12 +112,15 @@ class SoftwareRepositoryDouble(ProductDouble):
         return Answer(201)
 
     def registry(self, asked: Asked) -> Answer | None:
-        """Tokens everywhere, and organizations that a push does not create."""
+        """Tokens everywhere; a push creates its organization, or is refused without a word of the reason."""
         needed = needed_for(asked)
         if not self.tokens.covers(asked.bearer, needed):
             return challenge(f"{self.url}/swr/auth/v2/registry/auth", "dockyard", needed)
-        if needed.endswith(":push") and needed.split(":")[1].partition("/")[0] not in self.organizations:
-            return error(403, "DENIED", "you do not have the permission")
+        organization = needed.split(":")[1].partition("/")[0] if needed.endswith(":push") else ""
+        if organization and organization not in self.organizations:
+            if organization in self.taken or len(self.organizations) >= self.quota:
+                return error(403, "DENIED", "you do not have the permission")
+            self.organizations.append(organization)
         return None
 
 
