@@ -12,17 +12,28 @@ import typing as t
 
 from estate.client import ACCEPT, Access, Client
 from estate.compare import Reachable, repositories_of
-from estate.images import digest_of
+from estate.images import DOCKER_LIST, OCI_INDEX, digest_of
 
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """A manifest. `size`: bytes of what it names; `children`: digests of the manifests that an index names."""
+    """A manifest. `size`: bytes of what it names; `children`: digests of the manifests that an index names; `tags`: its tags, sorted."""
 
     digest: str
     media_type: str
     size: int
     children: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index."""
+        return self.media_type in (OCI_INDEX, DOCKER_LIST)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names under which it can be had: its tags, or its digest where it has none."""
+        return self.tags or (self.digest,)
 
 
 class Holdings:
@@ -33,9 +44,9 @@ class Holdings:
         self._access = registry if isinstance(registry, Access) else registry.access
 
     def repositories(self, namespace: str = "") -> list[str]:
-        """The names of repositories, those of a namespace or all; sorted."""
+        """The names of the repositories that have a tag, those of a namespace or all; sorted."""
         names = repositories_of(self._registry)
-        return sorted(name for name in names if not namespace or name.startswith(f"{namespace}/"))
+        return sorted(name for name in names if (not namespace or name.startswith(f"{namespace}/")) and self.tags(name))
 
     def tags(self, repository: str) -> list[str]:
         """The repository's tags, sorted; none where there is no such repository."""
@@ -44,7 +55,7 @@ class Holdings:
         return sorted(answer.json()["tags"] or []) if answer.status == 200 else []
 
     def manifest(self, repository: str, reference: str) -> Held:
-        """What a tag or digest stands for."""
+        """What a tag or digest stands for, without its tags."""
         with Client(self._access) as client:
             answer = client.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}, expect=(200,))
         document: dict[str, t.Any] = json.loads(answer.body)
@@ -57,12 +68,14 @@ class Holdings:
             tuple(child["digest"] for child in children),
         )
 
-    def versions(self, repository: str) -> dict[str, list[str]]:
-        """`{digest: tags}` of all manifests that tags lead to, at once or as a child of an index; sorted by digest."""
-        found: dict[str, list[str]] = {}
+    def manifests(self, repository: str) -> list[Held]:
+        """All manifests that tags lead to, at once or as a child of an index; sorted by digest."""
+        found: dict[str, Held] = {}
+        tags: dict[str, list[str]] = {}
         for tag in self.tags(repository):
             held = self.manifest(repository, tag)
-            found.setdefault(held.digest, []).append(tag)
-            for child in held.children:
-                found.setdefault(child, [])
-        return dict(sorted(found.items()))
+            found[held.digest] = held
+            tags.setdefault(held.digest, []).append(tag)
+        for digest in [child for held in found.values() for child in held.children if child not in found]:
+            found[digest] = self.manifest(repository, digest)
+        return [dataclasses.replace(found[digest], tags=tuple(tags.get(digest, ()))) for digest in sorted(found)]

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import typing as t
 
-from estate import held
+from estate.holdings import Holdings
 from estate.opaque_tokens import OpaqueTokens, challenge, needed_for
 from estate.product import Answer, Asked, ProductDouble, error
 
@@ -28,6 +28,7 @@ class SoftwareRepositoryDouble(ProductDouble):
 
     def __init__(self, behind: Registry, project: str, keys: t.Mapping[str, str], organizations: t.Iterable[str] = ()) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.users = {
             f"{project}@{access}": hmac.new(secret.encode(), access.encode(), hashlib.sha256).hexdigest() for access, secret in keys.items()
         }
@@ -63,14 +64,14 @@ class SoftwareRepositoryDouble(ProductDouble):
         if refusal:
             return refusal
         filters = dict(part.split("::") for part in asked.query.get("filter", "").split("|"))
-        names = [name for name in held.repositories(self.access) if name.partition("/")[0] in self.organizations]
+        names = [name for name in self._holdings.repositories() if name.partition("/")[0] in self.organizations]
         rows = [self._row(name, len(names)) for name in names]
         offset, limit = int(filters.get("offset", "0")), min(int(filters.get("limit", "100")), self.most)
         return Answer(200, rows[offset : offset + limit] if self.pages else rows[:limit])
 
     def _row(self, name: str, total: int) -> dict[str, t.Any]:
         organization, _slash, image = name.partition("/")
-        tags = held.tags(self.access, name) or []
+        tags = self._holdings.tags(name)
         return {
             "name": image,
             "namespace": organization,
