@@ -16,7 +16,12 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidAnswer, MigrationError, QuotaExceeded
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
+    InvalidAnswer,
+    MigrationError,
+    QuotaExceeded,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
 from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, basic, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
