@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 from estate import images
 from estate.gitlab import JOB_USER, GitLabDouble
-from estate.product import Asked
+from estate.product import Answer, Asked
 from estate.push import push
 from estate.team_set import paged_set
 from runs.providers import Product, assert_copied, assert_nothing_to_do, both_ways, digests_of, warnings_of
@@ -177,6 +180,40 @@ def test_creates_projects_with_their_groups(gitlab: Product, registries: Registr
     assert_nothing_to_do(gitlab.copy(plain, tmp_path, to=True), 1)
     refused = gitlab.copy(plain, tmp_path / "refused", to=True, rules=[{"mapping": {"prefix": "nowhere"}}])
     assert refused.result["failed"]
+
+
+def test_projects_that_are_created_side_by_side_share_their_group(gitlab: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    double, both = double_of(gitlab), threading.Barrier(2)
+    answer = double._answer
+
+    def late(asked: Asked) -> Answer:
+        if asked.method == "GET" and asked.path.endswith("/namespaces/fresh"):
+            # whoever asks waits for the other one to ask as well, but not for ever
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.3)
+        return answer(asked)
+
+    monkeypatch.setattr(double, "_answer", late)
+    with gitlab.provider() as provider, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda name: provider.ensure(name, {}, True).state, ["fresh/app", "fresh/web"]))
+    assert made == ["created", "created"]
+    assert {"fresh/app", "fresh/web"} <= set(double.projects)
+
+
+def test_another_worker_may_make_the_group_first(gitlab: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    double = double_of(gitlab)
+    answer = double._answer
+
+    def late(asked: Asked) -> Answer:
+        found = answer(asked)
+        if asked.path.endswith("/namespaces/fresh") and "fresh" not in double.groups:
+            double.add_group("fresh")
+        return found
+
+    monkeypatch.setattr(double, "_answer", late)
+    with gitlab.provider() as provider:
+        assert provider.ensure("fresh/app", {}, True).state == "created"
+    assert "fresh/app" in double.projects
 
 
 def test_a_project_without_a_registry_gets_one(gitlab: Product) -> None:
