@@ -420,6 +420,19 @@ def test_a_key_is_created_and_changed(artifactory: ArtifactoryDouble) -> None:
         assert (drift.state, drift.differences) == ("drift", {"package_type": ("docker", "oci")})
 
 
+def test_settings_may_be_texts(artifactory: ArtifactoryDouble) -> None:
+    """As templates have them."""
+    settings = {"max_unique_tags": "5", "block_schema1": "False", "environments": ["DEV"]}
+    with provided(at(artifactory, provider="artifactory")) as provider:
+        assert provider.ensure("new", settings, apply=True).state == "created"
+        has = artifactory.repositories["new"]
+        assert (has["maxUniqueTags"], has["blockPushingSchema1"], has["environments"]) == (5, False, ["DEV"])
+        assert provider.ensure("new", settings, apply=True).state == "existing"
+        with pytest.raises(InvalidOption) as caught:
+            provider.ensure("new", {"environments": "DEV"}, apply=True)
+    assert caught.value.subject == "environments"
+
+
 def test_keys_to_which_nothing_can_be_pushed(artifactory: ArtifactoryDouble) -> None:
     artifactory.add("hub", kind="remote")
     artifactory.add("all", kind="virtual")

@@ -204,6 +204,23 @@ def test_creates_repositories(hub: Product) -> None:
         assert double.made["team/app"]["is_private"] is True
 
 
+def test_what_nobody_says_to_be_public_is_private(hub: Product) -> None:
+    double = double_of(hub)
+    with hub.provider() as provider:
+        assert provider.ensure("team/app", {}, True).differences == {}
+        assert provider.ensure("team/web", {"private": "no"}, True).differences == {"private": (None, False)}
+        assert provider.ensure("team/web", {"private": "no"}, True).state == "existing"
+    assert {name: made["is_private"] for name, made in double.made.items()} == {"team/app": True, "team/web": False}
+
+
+@pytest.mark.parametrize(("setting", "value"), [("private", "perhaps"), ("immutable_tags", "v.*")])
+def test_settings_that_are_none_are_refused_first(hub: Product, setting: str, value: str) -> None:
+    with hub.provider() as provider, pytest.raises(InvalidOption) as caught:
+        provider.ensure("team/app", {setting: value}, True)
+    assert caught.value.subject == setting
+    assert double_of(hub).made == {}
+
+
 def test_creating_needs_the_right_to_it(hub: Product) -> None:
     double_of(hub).readers.add("mover")
     with hub.provider() as provider, pytest.raises(AccessDenied, match="team/app"):

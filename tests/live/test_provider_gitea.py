@@ -152,6 +152,12 @@ def test_creates_organizations(gitea: Product) -> None:
         assert double.organizations["new"] == "public"
 
 
+def test_what_nobody_says_to_be_public_is_private(gitea: Product) -> None:
+    with gitea.provider() as provider:
+        assert provider.ensure("new", {}, True).differences == {}
+    assert double_of(gitea).organizations["new"] == "private"
+
+
 def test_creating_needs_a_token(gitea: Product) -> None:
     with gitea.provider(api_token="wrong-token-for-the-api") as provider, pytest.raises(AuthenticationFailed):
         provider.ensure("new", {}, True)

@@ -266,6 +266,16 @@ def test_a_repository_is_created_and_changed(nexus: NexusDouble) -> None:
         assert (drift.state, drift.differences) == ("drift", {"blob_store": ("default", "other")})
 
 
+def test_settings_may_be_texts(nexus: NexusDouble) -> None:
+    """As templates have them."""
+    settings = {"online": "yes", "v1_enabled": "false", "https_port": "18443"}
+    with provided(at(nexus, provider="nexus")) as provider:
+        assert provider.ensure("new", settings, apply=True).state == "created"
+        has = nexus.repositories["new"]
+        assert (has["online"], has["docker"]["v1Enabled"], has["docker"]["httpsPort"]) == (True, False, 18443)
+        assert provider.ensure("new", settings, apply=True).state == "existing"
+
+
 def test_repositories_to_which_nothing_can_be_pushed(nexus: NexusDouble) -> None:
     with provided(at(nexus, provider="nexus")) as provider:
         for name, word in (("maven-releases", "maven2 packages"), ("docker-hub", "proxy")):
