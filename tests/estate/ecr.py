@@ -106,6 +106,11 @@ class ECRDouble(ProductDouble):
         found: dict[str, Repository] = ecr_backends[ACCOUNT][self.region].repositories
         return found
 
+    def resource_tags(self, name: str) -> dict[str, str]:
+        """What AWS calls the tags of a repository."""
+        found = ecr_backends[ACCOUNT][self.region].list_tags_for_resource(self.repositories[name].arn)
+        return {tag["Key"]: tag["Value"] for tag in found["tags"]}
+
     def create(self, name: str, mutability: str = "MUTABLE", exclusions: t.Sequence[str] = ()) -> None:
         """Make a repository."""
         filters = [{"filterType": "WILDCARD", "filter": pattern} for pattern in exclusions] or None

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import time
 import typing as t
@@ -70,7 +71,66 @@ def test_destination_full(registries: RegistryFactory, small_disk: MakeSmallDisk
         # what was said to be copied can be read
         assert held.tags().keys() - failed <= scene.visible(ghosts=True).keys()
         disk.resize(20_000)
+        again = scene.copy()
+        if again.result.get("failed"):
+            # the registry may have kept empty files where manifests were to be, and does not write those a second time
+            for failure in scene.failed(again, "server_failed", ghosts=True):
+                assert "broken copy" in failure["hint"]
+            assert _remove_empty_blobs(disk.folder / "data")
+            # it remembers in memory what it has
+            destination.restart()
+            again = scene.copy()
+        scene.completed(again)
+
+
+def _remove_empty_blobs(data: Path) -> int:
+    """What an administrator does about files that a full disk has left; returns how many there were."""
+    empty = [blob for blob in (data / "docker/registry/v2/blobs/sha256").glob("*/*/data") if not blob.stat().st_size]
+    for blob in empty:
+        shutil.rmtree(blob.parent)
+    return len(empty)
+
+
+@pytest.mark.fault(DISKS, "a full disk or a crash has left a manifest without bytes, which the registry keeps for good")
+@pytest.mark.parametrize("knows", [True, False], ids=["ledger", "no ledger"])
+def test_empty_manifest(source: Registry, registries: RegistryFactory, held: images.ImageSet, tmp_path: Path, knows: bool) -> None:
+    """The registry says that it has stored the manifest, and gives nothing back: the tag fails, with the way out, until that was gone."""
+    data = tmp_path / "data"
+    destination = registries.start("destination", data=data)
+    with contextlib.closing(Scene(source, destination, held, tmp_path)) as scene:
         scene.completed(scene.copy())
+        digest = held.tags()["team/app1", "1"]
+        algorithm, value = digest.split(":")
+        (data / "docker/registry/v2/blobs" / algorithm / value[:2] / value / "data").write_bytes(b"")
+        if not knows:
+            scene.options["state_dir"] = str(tmp_path / "another")
+        for _run in range(2):
+            run = scene.copy()
+            [failure] = scene.failed(run, "server_failed", ghosts=True)
+            assert failure["subject"].endswith(f"/team/app1@{digest}")
+            assert "broken copy" in failure["hint"]
+            assert run.result["counts"]["unchanged"] == len(held.tags()) - 1
+        assert _remove_empty_blobs(data) == 1
+        destination.restart()
+        scene.completed(scene.copy())
+
+
+@pytest.mark.fault(DISKS, "a full disk or a crash has left a tag that is written in part")
+@pytest.mark.parametrize("part", ["tags/latest/current/link", "revisions/{digest}/link"])
+def test_tag_in_part(source: Registry, registries: RegistryFactory, held: images.ImageSet, tmp_path: Path, part: str) -> None:
+    """The registry fails to say what the tag is; the next run puts it again, and sees that it is whole."""
+    data = tmp_path / "data"
+    destination = registries.start("destination", data=data)
+    with contextlib.closing(Scene(source, destination, held, tmp_path)) as scene:
+        scene.completed(scene.copy())
+        digest = held.tags()["team/app1", "latest"]
+        file = data / "docker/registry/v2/repositories/team/app1/_manifests" / part.format(digest=digest.replace(":", "/"))
+        assert file.read_text() == digest
+        file.write_bytes(b"")
+        run = scene.copy()
+        scene.completed(run)
+        assert run.result["changed"]
+        assert not scene.copy().result["changed"]
 
 
 @pytest.mark.fault(DISKS, "the disk of a destination that is a folder is full")

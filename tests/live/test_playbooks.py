@@ -7,13 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import dataclasses
 import json
-import os
 import re
 import sqlite3
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -24,6 +20,7 @@ from estate import compare, images
 from estate.client import Client
 from estate.projects import Projects
 from estate.push import push
+from runs.control import Control, connection
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.shards import assign
 
@@ -31,117 +28,14 @@ if t.TYPE_CHECKING:
     from estate.registry import Registry, RegistryFactory
 
 ROOT = Path(__file__).absolute().parents[2]
-COLLECTIONS = ROOT.parents[2]
 SOURCE_USER = {"reader": "read-me-not"}
 DESTINATION_USER = {"writer": "write-me-not"}
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-_RECAP_LINE = re.compile(r"^(\S+) +: (ok=\d+.*)$", re.MULTILINE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Played:
-    """What a run of ansible-playbook came to."""
-
-    status: int
-    output: str
-
-    @property
-    def recap(self) -> dict[str, dict[str, int]]:
-        """`{host: {ok: 15, changed: 1, …}}`."""
-        found = _RECAP_LINE.findall(self.output)
-        return {host: {name: int(number) for name, number in (word.split("=") for word in words.split())} for host, words in found}
-
-    @property
-    def changed(self) -> int:
-        """Changes of all hosts."""
-        assert self.recap, self.output
-        return sum(host["changed"] for host in self.recap.values())
-
-
-class Control:
-    """A person at the controller: an inventory, a home folder, and what they type."""
-
-    def __init__(self, folder: Path, source: Registry, destination: Registry, hosts: t.Mapping[str, t.Any]) -> None:
-        self.folder = folder
-        self.collections = COLLECTIONS
-        self.report_folder = folder / "report"
-        self.configuration = folder / "ansible.cfg"
-        self.configuration.touch()
-        self._write("hosts.yml", {"registry_workers": {"hosts": dict(hosts), "vars": LOCAL}} if hosts else {})
-        self.variables = {
-            "registry_source": _connection(source),
-            "registry_destination": _connection(destination),
-            "registry_state_dir": str(folder / "state"),
-            "registry_report_dir": str(self.report_folder),
-        }
-        self._write("group_vars/all/registries.yml", self.variables)
-
-    def _write(self, name: str, document: t.Any) -> None:
-        path = self.folder / "inventory" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-
-    def command(self, *command: str) -> Played:
-        """Run one of Ansible's commands; no password may be in what it says."""
-        # what the person who runs the tests has set for their own work must not matter
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "XDG_", "REGISTRY_"))}
-        environment = {
-            **kept,
-            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
-            "ANSIBLE_CONFIG": str(self.configuration),
-            "ANSIBLE_NOCOLOR": "true",
-            "HOME": str(self.folder / "home"),
-            "LC_ALL": "C.UTF-8",
-        }
-        program = Path(sys.executable).with_name(command[0])
-        done = subprocess.run(
-            [str(program), *command[1:]],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        for password in (*SOURCE_USER.values(), *DESTINATION_USER.values()):
-            assert password not in output
-        return Played(done.returncode, output)
-
-    def play(self, playbook: str, *arguments: str, expect: int = 0, **variables: t.Any) -> Played:
-        """Run a playbook of the collection, by its full name, with extra variables."""
-        extra = ["-e", json.dumps(variables)] if variables else []
-        played = self.command("ansible-playbook", f"registryops.migration.{playbook}", "-i", "inventory", *extra, *arguments)
-        assert played.status == expect, played.output
-        return played
-
-    def report(self) -> dict[str, t.Any]:
-        """The report for programs."""
-        document: dict[str, t.Any] = json.loads((self.report_folder / "report.json").read_text(encoding="utf-8"))
-        return document
-
-    def table(self) -> list[dict[str, str]]:
-        """The table of tags."""
-        with open(self.report_folder / "report.csv", encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-
-    def shares(self) -> dict[str, set[str]]:
-        """`{worker: repositories}` as the table has them."""
-        found: dict[str, set[str]] = {}
-        for row in self.table():
-            found.setdefault(row["worker"], set()).add(row["source_repository"])
-        return found
 
 
 class MakeControl(t.Protocol):
     """What `control` gives: a controller with these workers, or with no group of workers at all."""
 
     def __call__(self, hosts: t.Mapping[str, t.Any] | None = None, source: Registry | None = None) -> Control: ...
-
-
-def _connection(registry: Registry) -> dict[str, t.Any]:
-    access = registry.access
-    return {"url": registry.host, "username": access.user, "password": access.password, "ca_path": str(access.ca_file)}
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +60,7 @@ def destination(registries: RegistryFactory) -> Registry:
 @pytest.fixture
 def control(source: Registry, destination: Registry, tmp_path: Path) -> MakeControl:
     def make(hosts: t.Mapping[str, t.Any] | None = None, source: Registry = source) -> Control:
-        return Control(tmp_path, source, destination, hosts or {})
+        return Control(tmp_path, connection(source), connection(destination), hosts or {})
 
     return make
 
@@ -194,7 +88,7 @@ def test_without_folders_of_ones_own_everything_lies_below_the_home_folder(
 ) -> None:
     here = control()
     del here.variables["registry_state_dir"], here.variables["registry_report_dir"]
-    here._write("group_vars/all/registries.yml", {**here.variables, "registry_rules": [{"repositories": {"include": ["base/os"]}}]})
+    here.write("group_vars/all/registries.yml", {**here.variables, "registry_rules": [{"repositories": {"include": ["base/os"]}}]})
     here.play("migrate", "--tags", "copy,report")
     pair = "-to-".join(registry.host.replace(":", "_") for registry in (source, destination))
     folder = here.folder / "home" / ".local" / "state" / "registryops.migration" / pair
@@ -228,7 +122,7 @@ def test_several_destinations(control: MakeControl, registries: RegistryFactory,
     here = control()
     second = registries.start("second", tls=True, users=DESTINATION_USER)
     variables: dict[str, t.Any] = {
-        "registry_further_destinations": [{**_connection(second), "attempts": 1}],
+        "registry_further_destinations": [{**connection(second), "attempts": 1}],
         "copy_images_limits_by_time": [{"from": "00:00", "to": "24:00", "bytes_per_second": 100_000_000}],
     }
     planned = here.play("plan", **variables)
@@ -396,6 +290,17 @@ def test_several_workers_need_the_inventory(control: MakeControl, destination: R
     assert compare.repositories_of(destination) == []
 
 
+def test_a_step_that_is_left_out_takes_nothing_else_along(control: MakeControl, destination: Registry, held: images.ImageSet) -> None:
+    here = control({"first": {}, "second": {}})
+    # the step still knows whose is what
+    here.play("migrate", "--skip-tags", "verify")
+    assert here.report()["counts"] == {"copied": len(held.tags())}
+    # nor is a failure lost with the steps that would have told of it
+    rules = [{"repositories": {"include": ["nobody/has-this"]}}]
+    played = here.play("migrate", "--skip-tags", "verify,report", expect=2, registry_rules=rules)
+    assert "nobody/has-this" in played.output
+
+
 def test_deep_verification_finds_a_hole(control: MakeControl, destination: Registry) -> None:
     here = control()
     rules = [{"repositories": {"include": ["tools/agent"]}}]
@@ -543,7 +448,7 @@ def test_further_destinations_get_what_they_need(
 
 def test_missing_connections_are_named(control: MakeControl) -> None:
     here = control()
-    here._write("group_vars/all/registries.yml", {"registry_destination": "new.example.com"})
+    here.write("group_vars/all/registries.yml", {"registry_destination": "new.example.com"})
     played = here.play("migrate", expect=2)
     assert "Set registry_source and registry_destination to dictionaries" in played.output
 

@@ -19,6 +19,7 @@ import functools
 import json
 import threading
 import typing as t
+from http import HTTPStatus
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Copied, Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
@@ -46,6 +47,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     ManifestUnknown,
     MigrationError,
     RepositoryUnknown,
+    ServerFailed,
     TagConflict,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
@@ -454,7 +456,7 @@ class Planner:
             elif (record := listing.existing_records.get(self._folded(tag))) is not None and is_digest(record.digest):
                 existing = Descriptor(record.media_type, record.digest, -1)
             else:
-                existing = self._destination.resolve(target.destination, tag)
+                existing = self._existing(target.destination, tag, found.digest)
         # read where it is needed, and once
         read: _Read = functools.lru_cache(maxsize=1)(functools.partial(self._source.manifest, target.source, found.digest))
         action, wanted = self._decide(listing, found, existing, known, read)
@@ -480,6 +482,17 @@ class Planner:
             return None
         media_type = record.media_type or (known.media_type if known is not None and known.source_digest == record.digest else "")
         return Descriptor(media_type, record.digest, -1) if media_type else None
+
+    def _existing(self, repository: str, reference: str, digest: str) -> Descriptor | None:
+        """What the destination has under a name; None also where it fails to say so, and `digest` may be put in its place."""
+        try:
+            return self._destination.resolve(repository, reference)
+        except ServerFailed as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or self._policy.existing_tags != "overwrite":
+                raise
+            # a tag that was written only in part is answered with 500 until it is put again
+            self._destination.remember({"doubted": [digest]})
+            return None
 
     def _decide(
         self, listing: _Listing, found: Descriptor, existing: Descriptor | None, known: Copied | None, read: _Read

@@ -42,10 +42,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     RedirectRefused,
     RegistryError,
     RepositoryUnknown,
+    ServerFailed,
     UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import (
     LIST_BODY,
+    OVERLOADED,
     REDIRECTS,
     AnswerTooLarge,
     HTTPOptions,
@@ -84,6 +86,8 @@ TELLING_HEADERS = ("server", "x-jfrog-version", "x-artifactory-id", "x-harbor-cs
 NO_SINGLE_POST = frozenset({400, 404, 405, 411, 415, 501})
 #: refused attempts to sign in for one request before it counts as refused
 SIGN_INS = 3
+#: doubted manifests that the next run is told of one by one; with more it doubts all
+MOST_DOUBTED = 1000
 
 
 @dataclasses.dataclass
@@ -176,6 +180,9 @@ class RegistryClient:
         self.greeting = Greeting()
         self.features = features or Features()
         self._actions = PULL
+        #: digests of manifests that the registry has failed to store at least once; see _read_back
+        self._doubted: set[str] = set()
+        self._doubts_all = False
 
     # -- who we are
     def _authenticator(self, repository: str) -> Authenticator:
@@ -216,9 +223,23 @@ class RegistryClient:
         """Take over what an earlier run has learnt."""
         self.features.update(features)
         with self._lock:
-            self._one_scope_a_token = bool(features.get("one_scope_a_token"))
+            self._one_scope_a_token = self._one_scope_a_token or bool(features.get("one_scope_a_token"))
             for authenticator in self._by_credential.values():
                 authenticator.one_scope_a_token |= self._one_scope_a_token
+        self.doubt(features.get("doubted", ()))
+
+    @property
+    def doubted(self) -> list[str]:
+        """Digests of manifests that the registry has failed to store and not been seen to have since; `*` stands for too many to name."""
+        with self._lock:
+            return sorted(self._doubted) if len(self._doubted) <= MOST_DOUBTED else ["*"]
+
+    def doubt(self, digests: t.Iterable[str]) -> None:
+        """Read these manifests back whenever they are put."""
+        with self._lock:
+            self._doubted.update(digests)
+            self._doubts_all = self._doubts_all or "*" in self._doubted
+            self._doubted.discard("*")
 
     # -- requests
     def _request(
@@ -509,7 +530,13 @@ class RegistryClient:
         path = f"/v2/{repository}/manifests/{reference}{query}"
         headers = {"Content-Type": manifest.media_type}
         scopes = (repository_scope(repository, PULL_PUSH),)
-        response = self._request("PUT", path, scopes, headers, manifest.data)
+        try:
+            response = self._request("PUT", path, scopes, headers, manifest.data)
+        except ConnectionFailed:
+            self.doubt([manifest.digest])
+            raise
+        if response.failed_before or (response.status >= 500 and response.status not in OVERLOADED):
+            self.doubt([manifest.digest])
         if response.status == 201 and _is_another(response, manifest):
             # a registry that rewrites manifests does so again; bytes that were changed on the way are put right
             response.drain()
@@ -528,9 +555,28 @@ class RegistryClient:
                 subject=subject,
                 hint="The destination rewrites manifests; switch its conversion off, or choose another destination.",
             )
+        if self._doubts_all or manifest.digest in self._doubted:
+            self._read_back(repository, manifest)
         # one line for each tag, or all in one line
         made = [tag.strip() for line in response.header_lines("OCI-Tag") for tag in line.split(",")]
         return tuple(tag for tag in tags if tag in made), "OCI-Subject" in response.headers
+
+    def _read_back(self, repository: str, manifest: Manifest) -> None:
+        """See that a manifest is there that the registry has failed to store before.
+
+        docker-registry leaves an empty file behind when its disk is full, and takes that for the manifest from then on: to the next
+        PUT it says 201 without writing anything.
+        """
+        try:
+            self.get_manifest(repository, manifest.digest)
+        except MigrationError as error:
+            raise ServerFailed(
+                f"said to have stored the manifest {manifest.digest}, but does not give it back: {error.message}",
+                subject=self._subject(repository, manifest.digest),
+                hint="Its storage holds a broken copy that a failure has left: delete that blob there, restart the registry, run again.",
+            ) from error
+        with self._lock:
+            self._doubted.discard(manifest.digest)
 
     def delete_manifest(self, repository: str, reference: str) -> bool:
         """Delete a tag or a digest; False where it was not there."""

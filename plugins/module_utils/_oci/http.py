@@ -131,6 +131,8 @@ class Response:
         self.status = answer.status
         self.headers = answer.headers
         self.url = url
+        #: whether an earlier attempt at this request got lost, or was answered with a failure that is not about too much work
+        self.failed_before = False
         self._answer = answer
         self._release: t.Callable[[], None] | None = release
         self._body: bytes | None = None
@@ -271,13 +273,16 @@ class Transport:
         tries = attempts or self.options.attempts
         can_repeat = body is None or isinstance(body, bytes)
         attempt = 0
+        failed = False
         while True:
             try:
                 response = self._send(method, target, origin, limits, headers, body, at_once)
+                response.failed_before = failed
                 if read_whole and response.status == 200:
                     response.body(read_whole)
             except ConnectionFailed:
                 attempt += 1
+                failed = True
                 if not can_repeat or attempt >= tries:
                     raise
                 time.sleep(backoff(attempt))
@@ -285,6 +290,7 @@ class Transport:
             if response.status not in RETRIED:
                 return response
             attempt += 1
+            failed = failed or response.status not in OVERLOADED
             asked = retry_after(response.headers.get("Retry-After"), date=response.headers.get("Date"))
             last = attempt >= tries * (PATIENCE_WITH_429 if response.status == 429 else 1)
             # "0" and moments in the past ask for nothing: without a wait of our own all attempts would be gone at once

@@ -181,15 +181,11 @@ class RegistryStore(Store):
         )
 
     def tags(self, repository: str) -> list[str]:
-        return self.listing(repository).tags
+        records = self._tag_records(repository)
+        return self.client.tags(repository) if records is None else [record.name for record in records]
 
     def listing(self, repository: str) -> Listing:
-        records = None
-        if self._provide is not None and self._may_list:
-            try:
-                records = self.provider.tags(repository)
-            except (AccessDenied, AuthenticationFailed) as error:
-                self._without_lists(error)
+        records = self._tag_records(repository)
         if records is None:
             return Listing(self.client.tags(repository))
         tags = [record.name for record in records]
@@ -199,6 +195,16 @@ class RegistryStore(Store):
         if not self._lists_are_right:
             known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
         return Listing(tags, known)
+
+    def _tag_records(self, repository: str) -> t.Sequence[TagRecord] | None:
+        """What the product's own list tells; None where there is none, or not for this user."""
+        if self._provide is None or not self._may_list:
+            return None
+        try:
+            return self.provider.tags(repository)
+        except (AccessDenied, AuthenticationFailed) as error:
+            self._without_lists(error)
+            return None
 
     def _check_digests(self, repository: str, records: t.Sequence[TagRecord]) -> None:
         """Find out whether the registry gives the digests that the product's list gives, by the first few of a repository."""
@@ -466,7 +472,7 @@ class RegistryStore(Store):
         if known.get("chunk_size") == self._chosen_chunk_size:
             # what the user has chosen holds while it is chosen
             known.pop("chunk_size", None)
-        return {**known, "one_scope_a_token": self.client.one_scope_a_token}
+        return {**known, "one_scope_a_token": self.client.one_scope_a_token, "doubted": self.client.doubted}
 
     def remember(self, features: t.Mapping[str, t.Any]) -> None:
         self.client.remember(features)
