@@ -98,8 +98,10 @@ def _section(profile: Profile) -> str:
     lines = [f"\n## {_title(profile)}\n", f"- Names: {_names(profile)}.", f"- Mounts: {_mounts(profile)}."]
     if profile.folds_tag_case:
         lines.append("- Tags: capital and small letters make no difference.")
+    if profile.manifests_per_second:
+        lines.append(f"- Manifests: at most {profile.manifests_per_second:g} a second, over all workers of a run.")
     lines += [f"- {note}" for note in profile.notes]
-    if provider.container:
+    if provider.settings:
         lines.append(f"\nSettings of {_with_article(provider.container)}:\n\n| setting | meaning |\n|---|---|")
         lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in provider.settings.items()]
     return "\n".join(lines) + "\n"

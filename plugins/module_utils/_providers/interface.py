@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidOption, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import API
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
@@ -108,6 +108,10 @@ class Provider:
     def present(self, repository: str, digests: t.Sequence[str]) -> set[str] | None:
         """Which of these blobs (at most 100) a repository has; None where the product has no such question."""
         return None
+
+    def refused(self, repository: str, error: AccessDenied) -> MigrationError:
+        """Why an upload was refused, where the product's answer says less than can be found out; else the error itself."""
+        return error
 
     def close(self) -> None:
         """Give everything back."""

@@ -12,7 +12,6 @@ holds, so an image of the key is looked for under its own name, once.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import re
 import threading
@@ -34,6 +33,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import AnswerTooLarge
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, check_gone_on, walk
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query, Reply
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import basic
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
@@ -315,16 +315,9 @@ def authorization_of(site: Site) -> dict[str, str]:
     if credential is None:
         return {}
     if credential.username and credential.password:
-        return basic(f"{credential.username}:{credential.password}", site.on_secret)
+        return basic(credential, site.on_secret)
     token = credential.registry_token or credential.identity_token
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def basic(pair: str, on_secret: t.Callable[[str], None]) -> dict[str, str]:
-    """The header for `user:password` (RFC 7617)."""
-    encoded = base64.b64encode(pair.encode()).decode()
-    on_secret(encoded)
-    return {"Authorization": f"Basic {encoded}"}
 
 
 def rows_of(found: t.Any, what: str) -> list[dict[str, t.Any]]:

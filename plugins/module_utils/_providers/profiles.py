@@ -215,7 +215,10 @@ _TABLE = (
             image_max_length=128,
         ),
         namespace="organization",
-        notes=("A push creates an organization while the quota lasts and its name is free in the whole region.",),
+        notes=(
+            "A push creates an organization while the quota lasts and its name is free in the whole region.",
+            "The basic edition takes no images of OCI's media types, only docker's.",
+        ),
     ),
     Profile(
         "openshift",
