@@ -37,11 +37,12 @@ options:
       provider:
         description:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
-          - By default it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
+          - With V(auto) it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
             V(generic). V(generic) keeps to the distribution specification.
         type: str
-        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift,
-          quay, swr, zot]
+        default: auto
+        choices: [auto, acr, artifactory, distribution, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr,
+          nexus, openshift, quay, swr, zot]
       username:
         description: The user's name. Without it, O(source.search_auth_files) applies.
         type: str

@@ -21,7 +21,7 @@ _HEAD = """\
 # Providers
 
 What is known of each registry product; `make providers` writes this page from the code. The option `provider` of a connection names a
-product. Without it the product is recognised by the host's name, or else by how the registry answers; what is not recognised is
+product. With `auto`, its default, the product is recognised by the host's name, or else by how the registry answers; what is not recognised is
 `generic`, which keeps to the distribution specification.
 
 - *Lists with*: what repositories and tags are read from.
@@ -36,7 +36,8 @@ product. Without it the product is recognised by the host's name, or else by how
 """
 _NEEDS = {"always": "nothing", "namespace_first": "an existing {namespace}", "never": "an existing repository"}
 #: where a product has no provider of its own
-_TESTED = {"generic": "docker-registry 2.8.2 itself: plain, with TLS, client certificates, passwords and tokens"}
+_REAL = "docker-registry 2.8.2 itself: plain, with TLS, client certificates, passwords and tokens"
+_TESTED = {"generic": _REAL, "distribution": f"{_REAL}; not release 3"}
 _UNTESTED = "names by unit tests, everything else as `generic`; not exercised against the product"
 
 
