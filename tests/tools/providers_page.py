@@ -21,8 +21,8 @@ _HEAD = """\
 # Providers
 
 What is known of each registry product; `make providers` writes this page from the code. The option `provider` of a connection names a
-product. With `auto`, its default, the product is recognised by the host's name, or else by how the registry answers; what is not recognised is
-`generic`, which keeps to the distribution specification.
+product. With `auto`, its default, the product is recognised by the host's name, or else by how the registry answers; what is not
+recognised is `generic`, which keeps to the distribution specification.
 
 - *Lists with*: what repositories and tags are read from.
 - *Digests in bulk*: whether a list of tags tells their digests. A run with nothing to do then takes a request for each page of tags
