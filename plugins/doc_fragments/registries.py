@@ -37,11 +37,12 @@ options:
       provider:
         description:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
-          - By default it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
+          - With V(auto) it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
             V(generic). V(generic) keeps to the distribution specification.
         type: str
-        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift,
-          quay, swr, zot]
+        default: auto
+        choices: [auto, acr, artifactory, distribution, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr,
+          nexus, openshift, quay, swr, zot]
       username:
         description: The user's name. Without it, O(source.search_auth_files) applies.
         type: str
@@ -170,7 +171,9 @@ options:
         elements: path
         default: ["~/.config/containers/certs.d", /etc/containers/certs.d, /etc/docker/certs.d]
       proxy:
-        description: The address of a proxy; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy) hold.
+        description:
+          - The address of a proxy, for the registry and its API; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy)
+            hold.
         type: str
       no_proxy:
         description: Hosts that are reached without the proxy, separated by commas; otherwise the variable E(no_proxy) holds.

@@ -51,6 +51,9 @@ Options = dict[str, t.Any]
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
 SIDES = ("source", "destination")
 
+#: the product is found out, by the host's name or by how the registry answers
+AUTO = "auto"
+
 #: how to reach AWS, by the names that the collections for AWS use; all of them are boto3's where they are not given
 AWS: Options = {
     "profile": {"type": "str"},
@@ -71,7 +74,7 @@ ENDPOINT: Options = {
     "type": {"type": "str", "choices": ["registry", "oci_layout"], "default": "registry"},
     "url": {"type": "str"},
     "path": {"type": "path"},
-    "provider": {"type": "str", "choices": sorted(PROFILES)},
+    "provider": {"type": "str", "choices": [AUTO, *sorted(PROFILES)], "default": AUTO},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
@@ -291,7 +294,7 @@ class Connections:
 
     def _open(self, name: str, options: Options, side: str) -> Store:
         if options["type"] == "oci_layout":
-            profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
+            profile = PROFILES.get(options["provider"], GENERIC)
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
@@ -310,7 +313,8 @@ class Connections:
             renew=lambda refused: (provided[0].renew(refused) if provided else None) or search_again(),
         )
         site = self._site(name, options, client, lambda: credential_for(""), http)
-        profile = profile_for(host, options["provider"])
+        chosen = None if options["provider"] == AUTO else options["provider"]
+        profile = profile_for(host, chosen)
 
         def provide(found: Profile) -> Provider:
             provided.append(make_provider(found, site))
@@ -318,7 +322,7 @@ class Connections:
             client.forget_credentials()
             return provided[0]
 
-        by_answer = options["provider"] is None and profile is GENERIC
+        by_answer = chosen is None and profile is GENERIC
         return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
 
     def _site(
@@ -353,6 +357,7 @@ class Connections:
             namespaces=tuple(options["namespaces"]),
             aws=without_none(options["aws"] or {}),
             swr=without_none(options["swr"] or {}),
+            proxy=client.transport.own_proxy,
         )
 
     def _credentials(

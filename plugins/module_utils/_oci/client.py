@@ -65,7 +65,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
     parse_manifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
-from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import MOST_PAGES, Page, next_link, walk
+from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import MOST_PAGES, Page, check_gone_on, next_link, walk
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import api_host, check_registry_host
 
 #: the largest page that registries take (docker-registry answers 400 above it)
@@ -388,6 +388,8 @@ class RegistryClient:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
             new = [name for name in dict.fromkeys(names) if name not in seen]
+            if key == "repositories" and "last=" in url and not linked:
+                check_gone_on(names, seen, what)
             seen.update(new)
             following = self._next_page(url, response, what)
             linked = linked or following is not None

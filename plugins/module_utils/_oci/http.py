@@ -423,6 +423,10 @@ class Transport:
             options.read_timeout,
         )
 
+    def own_proxy(self, address: str) -> str:
+        """The proxy of the options on the way to another address; empty where they name none, or the address is reached without it."""
+        return self._proxy(origin_of(address)) if self.options.proxy else ""
+
     def _proxy(self, origin: Origin) -> str:
         if self.options.connect_to and origin == self.origin:
             return ""

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, InvalidAnswer
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import typed
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import (
@@ -40,6 +41,7 @@ _USUAL_LIFE = 540.0
 #: a token is renewed when it has less life left than this (seconds), or half of its life if that is less
 _RENEW_BEFORE = 60.0
 _PAGE: t.Mapping[str, int] = {"page": 1, "page_size": 100}
+_KINDS: t.Mapping[str, type] = {"private": bool, "description": str, "full_description": str, "immutable_tags": list}
 
 
 class DockerHub(Provider):
@@ -47,7 +49,7 @@ class DockerHub(Provider):
 
     container = "repository"
     settings: t.ClassVar[t.Mapping[str, str]] = {
-        "private": "whether only those who are let in may pull (yes or no); only when it is created",
+        "private": "whether only those who are let in may pull (yes, by default, or no); only when it is created",
         "description": "one line about it; only when it is created",
         "full_description": "its page, in Markdown; only when it is created",
         "immutable_tags": "a list of regular expressions: tags that match one cannot be moved; an empty list for none",
@@ -165,14 +167,15 @@ class DockerHub(Provider):
 
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
         what = f"{self.site.host}/{name}"
+        chosen = typed(wanted, _KINDS)
         reply = self._api.ask("GET", _path(name), accept=(200, 404), what=what)
         if reply.status == 404:
-            return self._create(name, wanted, apply)
-        differences = {key: pair for key, pair in _compared(reply.document, wanted).items() if pair[0] != pair[1]}
+            return self._create(name, chosen, apply)
+        differences = {key: pair for key, pair in _compared(reply.document, chosen).items() if pair[0] != pair[1]}
         if not differences:
             return Creation(self.container, name, "existing")
         if apply and "immutable_tags" in differences:
-            self._set_immutable(name, wanted)
+            self._set_immutable(name, chosen)
         # there is no documented way to change the others
         return Creation(self.container, name, "changed" if set(differences) == {"immutable_tags"} else "drift", differences)
 
@@ -182,20 +185,20 @@ class DockerHub(Provider):
             "namespace": namespace,
             "name": repository,
             "registry": "docker.io",
-            "description": str(wanted.get("description") or ""),
-            "full_description": str(wanted.get("full_description") or ""),
-            "is_private": bool(wanted.get("private")),
+            "description": wanted.get("description", ""),
+            "full_description": wanted.get("full_description", ""),
+            # what nobody has said to be public is not made so
+            "is_private": wanted.get("private", True),
         }
         if apply:
             path = f"/namespaces/{quote(namespace, safe='')}/repositories"
             self._api.ask("POST", path, document=document, accept=(200, 201), what=f"{self.site.host}/{name}")
             if wanted.get("immutable_tags"):
                 self._set_immutable(name, wanted)
-        made = {key: (None, wanted[key]) for key in self.settings if wanted.get(key) is not None}
-        return Creation(self.container, name, "created", made)
+        return Creation(self.container, name, "created", {key: (None, value) for key, value in wanted.items()})
 
     def _set_immutable(self, name: str, wanted: Settings) -> None:
-        rules = [str(rule) for rule in wanted["immutable_tags"]]
+        rules = wanted["immutable_tags"]
         document = {"immutable_tags": bool(rules), "immutable_tags_rules": rules}
         self._api.ask("PATCH", f"{_path(name)}/immutabletags", document=document, what=f"{self.site.host}/{name}")
 
@@ -214,7 +217,7 @@ def _compared(document: t.Any, wanted: Settings) -> dict[str, tuple[t.Any, t.Any
         "full_description": text(document, "full_description"),
         "immutable_tags": listed(immutable, "rules") if field(immutable, "enabled") else [],
     }
-    return {key: (before, wanted[key]) for key, before in has.items() if wanted.get(key) is not None}
+    return {key: (before, wanted[key]) for key, before in has.items() if key in wanted}
 
 
 def life_of(token: str) -> float:

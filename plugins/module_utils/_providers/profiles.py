@@ -81,6 +81,14 @@ GENERIC = Profile("generic", "a registry of the distribution specification")
 _TABLE = (
     GENERIC,
     Profile(
+        "distribution",
+        "CNCF Distribution",
+        notes=(
+            "Also known as docker-registry, or as the image registry:2 and registry:3.",
+            "A catalogue and lists of tags without more, referrers only as fall-back tags. It deletes where it is told that it may.",
+        ),
+    ),
+    Profile(
         "docker_hub",
         "Docker Hub",
         names=NameRules(min_components=2, max_components=2),
@@ -215,7 +223,10 @@ _TABLE = (
             image_max_length=128,
         ),
         namespace="organization",
-        notes=("A push creates an organization while the quota lasts and its name is free in the whole region.",),
+        notes=(
+            "A push creates an organization while the quota lasts and its name is free in the whole region.",
+            "The basic edition takes no images of OCI's media types, only docker's.",
+        ),
     ),
     Profile(
         "openshift",

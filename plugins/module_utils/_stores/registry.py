@@ -188,13 +188,13 @@ class RegistryStore(Store):
         records = self._tag_records(repository)
         if records is None:
             return Listing(self.client.tags(repository))
-        tags = [record.name for record in records]
+        # a tag that is moved while the pages of its list are read is on two of them
         known = {record.name: record for record in records}
         if self._lists_are_right:
-            self._check_digests(repository, records)
+            self._check_digests(repository, list(known.values()))
         if not self._lists_are_right:
             known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
-        return Listing(tags, known)
+        return Listing(list(known), known)
 
     def _tag_records(self, repository: str) -> t.Sequence[TagRecord] | None:
         """What the product's own list tells; None where there is none, or not for this user."""
@@ -299,7 +299,10 @@ class RegistryStore(Store):
                 continue
             except MigrationError as error:
                 if attempt >= attempts or not self._may_repeat(error, attempt):
-                    raise
+                    reason = self._reason(repository, error)
+                    if reason is error:
+                        raise
+                    raise reason from error
             # the next attempt asks first whether the blob has arrived after all
             time.sleep(backoff(attempt))
             attempt += 1
@@ -319,6 +322,16 @@ class RegistryStore(Store):
                     features.chunk_size = smaller
                     return True
         return False
+
+    def _reason(self, repository: str, error: MigrationError) -> MigrationError:
+        """Why nothing can be uploaded: the product may know more than its refusal says."""
+        if self._provider is None or not isinstance(error, AccessDenied):
+            return error
+        try:
+            return self._provider.refused(repository, error)
+        except MigrationError:
+            # the question has failed, and the refusal stands
+            return error
 
     def _may_repeat(self, error: MigrationError, attempt: int) -> bool:
         if isinstance(error, RegistryError) and (_LOST_SESSION.intersection(error.codes) or error.status in (404, 416)):
