@@ -446,6 +446,7 @@ ModuleDocFragment.RULES = (
     description:
       - Which images are converted on the way, and to what. Nothing is by default but images of v1 registries, which have no manifests.
       - A converted image has another digest than its source, so signatures no longer fit it. The report has both digests.
+      - The same image becomes the same bytes in each run. Copying and verifying need the same value.
     type: dict
     default: {}
     suboptions:
@@ -455,12 +456,19 @@ ModuleDocFragment.RULES = (
         choices: [docker, oci]
         default: docker
       schema1:
-        description: What becomes of an image of schema 1, which many registries refuse by now.
+        description:
+          - What becomes of an image of schema 1, which many registries refuse by now. Its own signature is dropped.
+          - Each of its layers is read once more, to find out what a newer manifest says of it; the ledger remembers that.
         type: str
         choices: [none, docker, oci]
         default: none
       oci:
-        description: V(docker) makes schema 2 out of OCI images, for destinations that refuse those.
+        description:
+          - V(docker) makes schema 2 out of OCI images, and manifest lists out of indexes, for destinations that refuse those. Their
+            annotations are dropped, and so are the attestations that an index holds beside its images.
+          - Signatures and whatever else refers to images are artifacts, for which docker has no form. They do not follow, as with
+            O(referrers=false). Where a tag of an artifact is selected, that tag fails.
+          - An image with layers compressed with zstd fails, too.
         type: str
         choices: [none, docker]
         default: none

@@ -43,6 +43,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.a
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile, profile_for
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider
+from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
@@ -286,6 +287,8 @@ class Connections:
     def _open_as(self, name: str, options: Options, side: str) -> Store:
         try:
             store = self._open(name, options, side)
+            if side == "source":
+                store = converted(store, self._module.params.get("convert") or {})
         except (InvalidOption, InvalidReference) as error:
             error.subject = f"{name}.{error.subject}" if error.subject else name
             raise
@@ -460,6 +463,12 @@ class Connections:
         return failures
 
 
+def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
+    """A source with the conversions that the option `convert` asks for; the store itself where it asks for none."""
+    asked = {kind: convert.get(kind) or CONVERSIONS[kind] for kind in ("schema1", "oci")}
+    return ConvertingStore(store, **asked) if set(asked.values()) != {"none"} else store
+
+
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
     """`[https://]host[:port][/]` to the host and whether it is spoken to in plain http: asked for by `http://` or the option."""
     match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
@@ -528,11 +537,15 @@ def policy_of(params: Options) -> Policy:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in names if params.get(name) is not None}
+    convert = {**CONVERSIONS, **(params.get("convert") or {})}
+    if convert["oci"] == "docker":
+        # whatever refers to an image is an artifact, for which docker has no form
+        chosen["referrers"] = False
     return Policy(
         platforms=_platforms(params.get("platforms") or []),
         index=params.get("platform_index") or "whole",
         workers=params["workers"],
-        convert={**CONVERSIONS, **(params.get("convert") or {})},
+        convert=convert,
         only=None if only is None else frozenset(only),
         **chosen,
     )
