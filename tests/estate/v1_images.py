@@ -115,7 +115,10 @@ class Pusher:
         parts = urllib.parse.urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.netloc, timeout=60)
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._headers = {"User-Agent": "docker/1.6.2 go/go1.4.2 os/linux arch/amd64", **({"Authorization": f"Basic {pair}"} if user else {})}
+        self._headers = {
+            "User-Agent": "docker/1.6.2 go/go1.4.2 os/linux arch/amd64",
+            **({"Authorization": f"Basic {pair}"} if user else {}),
+        }
 
     def put(self, path: str, body: bytes, headers: t.Mapping[str, str] | None = None, expect: t.Sequence[int] = (200, 204)) -> int:
         """Send one part, and have it taken."""
