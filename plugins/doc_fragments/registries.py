@@ -24,8 +24,10 @@ options:
           - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
             have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify. Making one
             takes its layers, unless the ledger of an earlier run has notes about them.
+          - V(v1_storage) is the storage of such a registry, which need not run for that. It is a folder on the host where the task runs, or
+            on another host (O(source.ssh)), or in a bucket (O(source.s3)).
         type: str
-        choices: [registry, oci_layout, v1]
+        choices: [registry, oci_layout, v1, v1_storage]
         default: registry
       url:
         description:
@@ -40,7 +42,9 @@ options:
       path:
         description:
           - The folder of an OCI image layout, on the host where the task runs.
-          - Required for an OCI image layout.
+          - Of V(v1_storage) it is the folder that has C(images) and C(repositories), which docker-registry calls C(storage_path). With
+            O(source.ssh) it is on that host.
+          - Required for an OCI image layout, and for V(v1_storage) but for one in a bucket.
         type: path
       provider:
         description:
@@ -120,7 +124,7 @@ options:
             description: The external id that the role may ask for.
             type: str
           endpoint_url:
-            description: Another address of the ECR API, for example that of a VPC endpoint.
+            description: Another address of the ECR API, for example that of a VPC endpoint; with O(source.s3), of S3.
             type: str
           validate_certs:
             description: Check the certificates of the API.
@@ -129,6 +133,52 @@ options:
           ca_bundle:
             description: A PEM file with the CA certificates for the API.
             type: path
+      ssh:
+        description:
+          - The host that has the folder O(source.path) of V(v1_storage). It is read with SFTP, for which the host where the task runs needs
+            the Python library paramiko, 3.3 or later.
+          - Without O(source.ssh.password) and O(source.ssh.key_file), the keys of the agent and those in C(~/.ssh) are tried.
+        type: dict
+        suboptions:
+          host:
+            description: Its name or address.
+            type: str
+            required: true
+          port:
+            description: The port of its SSH server.
+            type: int
+            default: 22
+          username:
+            description: The user there; by default the one that the task runs as.
+            type: str
+          password:
+            description: The user's password, or the passphrase of O(source.ssh.key_file).
+            type: str
+          key_file:
+            description: A file with a private key, on the host where the task runs.
+            type: path
+          known_hosts:
+            description:
+              - A file with the keys of hosts in the form of OpenSSH. By default C(~/.ssh/known_hosts) and C(/etc/ssh/ssh_known_hosts).
+              - A host that is in none of them is not spoken to.
+            type: path
+          fingerprint:
+            description: The fingerprint of the host's key, C(SHA256:...) as C(ssh-keygen -l) shows it, instead of a file with keys.
+            type: str
+      s3:
+        description:
+          - The bucket that has V(v1_storage). It is read with O(source.aws), whose O(source.aws.endpoint_url) may be any store that speaks
+            S3. The host where the task runs needs the Python library boto3.
+        type: dict
+        suboptions:
+          bucket:
+            description: Its name.
+            type: str
+            required: true
+          prefix:
+            description: What stands before C(images) and C(repositories) in the names of objects.
+            type: str
+            default: ""
       swr:
         description: The keys of Huawei Cloud or Open Telekom Cloud, from which the user and the password for SWR are derived.
         type: dict
@@ -450,6 +500,7 @@ ModuleDocFragment.RULES = (
     description:
       - Which images are converted on the way, and to what. Nothing is by default but images of v1 registries, which have no manifests.
       - A converted image has another digest than its source, so signatures no longer fit it. The report has both digests.
+      - The same image becomes the same bytes in each run. Copying and verifying need the same value.
     type: dict
     default: {}
     suboptions:
@@ -459,12 +510,19 @@ ModuleDocFragment.RULES = (
         choices: [docker, oci]
         default: docker
       schema1:
-        description: What becomes of an image of schema 1, which many registries refuse by now.
+        description:
+          - What becomes of an image of schema 1, which many registries refuse by now. Its own signature is dropped.
+          - Each of its layers is read once more, to find out what a newer manifest says of it; the ledger remembers that.
         type: str
         choices: [none, docker, oci]
         default: none
       oci:
-        description: V(docker) makes schema 2 out of OCI images, for destinations that refuse those.
+        description:
+          - V(docker) makes schema 2 out of OCI images, and manifest lists out of indexes, for destinations that refuse those. Their
+            annotations are dropped, and so are the attestations that an index holds beside its images.
+          - Signatures and whatever else refers to images are artifacts, for which docker has no form. They do not follow, as with
+            O(referrers=false). Where a tag of an artifact is selected, that tag fails.
+          - An image with layers compressed with zstd fails, too.
         type: str
         choices: [none, docker]
         default: none

@@ -73,6 +73,9 @@ optional_packages() {
     if ! command -v puppet >/dev/null && can_install && apt-cache show puppet-agent >/dev/null 2>&1; then
         printf '%s\n' puppet-agent
     fi
+    if ! command -v sshd >/dev/null && can_install; then
+        printf '%s\n' openssh-server
+    fi
 }
 
 can_install() {
@@ -81,8 +84,8 @@ can_install() {
 
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server: they are neither started now
-    # nor at the next boot.
+    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, openssh-server with one that lets
+    # people in: they are neither started now nor at the next boot.
     export SYSTEMD_OFFLINE=1
     printf 'Installing Debian packages: %s\n' "$*"
     logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
@@ -93,6 +96,9 @@ install_packages() {
         fi
         if [[ " $* " == *" puppet-agent "* ]]; then
             logged puppet-service systemctl disable puppet
+        fi
+        if [[ " $* " == *" openssh-server "* ]]; then
+            logged ssh-service systemctl disable ssh
         fi
     fi
 }

@@ -48,6 +48,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Reader
 
+if t.TYPE_CHECKING:
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import Files
+
 Options = dict[str, t.Any]
 
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
@@ -73,7 +76,7 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout", "v1"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "v1", "v1_storage"], "default": "registry"},
     "url": {"type": "str"},
     "index_url": {"type": "str"},
     "path": {"type": "path"},
@@ -86,6 +89,23 @@ ENDPOINT: Options = {
     "api_token": {"type": "str", "no_log": True},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "aws": {"type": "dict", "options": AWS},
+    "ssh": {
+        "type": "dict",
+        "options": {
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "key_file": {"type": "path", "no_log": False},
+            "known_hosts": {"type": "path"},
+            "fingerprint": {"type": "str"},
+        },
+        "mutually_exclusive": [("known_hosts", "fingerprint")],
+    },
+    "s3": {
+        "type": "dict",
+        "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}},
+    },
     "swr": {
         "type": "dict",
         "options": {
@@ -116,8 +136,13 @@ ENDPOINT: Options = {
 _ENDPOINT_OPTION: Options = {
     "type": "dict",
     "options": ENDPOINT,
-    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"]), ("type", "v1", ["url"])],
-    "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
+    "required_if": [
+        ("type", "registry", ["url"]),
+        ("type", "oci_layout", ["path"]),
+        ("type", "v1", ["url"]),
+        ("type", "v1_storage", ["path", "s3"], True),
+    ],
+    "mutually_exclusive": [("url", "path", "s3"), ("ssh", "s3"), ("password", "registry_token"), ("connect_to", "proxy")],
 }
 
 #: only for the module that has one source to copy from
@@ -289,6 +314,8 @@ class Connections:
     def _open_as(self, name: str, options: Options, side: str) -> Store:
         try:
             store = self._open(name, options, side)
+            if side == "source":
+                store = converted(store, self._module.params.get("convert") or {})
         except (InvalidOption, InvalidReference) as error:
             error.subject = f"{name}.{error.subject}" if error.subject else name
             raise
@@ -299,6 +326,8 @@ class Connections:
         if options["type"] == "oci_layout":
             profile = PROFILES.get(options["provider"], GENERIC)
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
+        if options["type"] == "v1_storage":
+            return self._open_v1_storage(name, options, side)
         if options["type"] == "v1":
             return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
@@ -357,6 +386,13 @@ class Connections:
             index=index,
         )
         return self._store_of_v1(reader)
+
+    def _open_v1_storage(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._v1.storage import V1Storage
+
+        if side == "destination":
+            raise InvalidOption("v1_storage is only read from.", subject="type", hint="Give a registry of today, or an OCI layout.")
+        return self._store_of_v1(V1Storage(_files(options, name), self._bandwidth[side]))
 
     def _store_of_v1(self, reader: V1Reader) -> Store:
         """A v1 source, however it is read, as a store."""
@@ -465,6 +501,34 @@ class Connections:
         return failures
 
 
+def _files(options: Options, side: str) -> Files:
+    """Where the storage of a v1 registry is: in a folder of this host, on another host, or in a bucket."""
+    from ansible_collections.registryops.migration.plugins.module_utils._providers import aws
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import BucketFiles, LocalFiles, SSHFiles, SSHOptions
+
+    ssh, s3 = options["ssh"], options["s3"]
+    if s3:
+        # a bucket is found from anywhere
+        return BucketFiles(
+            aws.AWS(without_none(options["aws"] or {}), f"{side}.aws.", usual_region="us-east-1"), s3["bucket"], s3["prefix"]
+        )
+    if not ssh:
+        return LocalFiles(options["path"])
+    http_options(options, side)
+    limits = {"timeout": options["connect_timeout"], "silence": options["read_timeout"], "prefix": f"{side}.ssh."}
+    return SSHFiles(options["path"], SSHOptions(**without_none(ssh), **limits))
+
+
+def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
+    """A source with the conversions that the option `convert` asks for; the store itself where it asks for none."""
+    asked = {kind: convert.get(kind) or CONVERSIONS[kind] for kind in ("schema1", "oci")}
+    if set(asked.values()) == {"none"}:
+        return store
+    from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
+
+    return ConvertingStore(store, **asked)
+
+
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
     """`[https://]host[:port][/]` to the host and whether it is spoken to in plain http: asked for by `http://` or the option."""
     match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
@@ -533,11 +597,15 @@ def policy_of(params: Options) -> Policy:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in names if params.get(name) is not None}
+    convert = {**CONVERSIONS, **(params.get("convert") or {})}
+    if convert["oci"] == "docker":
+        # whatever refers to an image is an artifact, for which docker has no form
+        chosen["referrers"] = False
     return Policy(
         platforms=_platforms(params.get("platforms") or []),
         index=params.get("platform_index") or "whole",
         workers=params["workers"],
-        convert={**CONVERSIONS, **(params.get("convert") or {})},
+        convert=convert,
         only=None if only is None else frozenset(only),
         **chosen,
     )
@@ -609,7 +677,8 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "provider")} for side in SIDES]
+    ends += [{name: ((params[side] or {}).get("ssh") or {}).get(name) for name in ("host", "port")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
