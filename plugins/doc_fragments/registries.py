@@ -21,19 +21,38 @@ options:
         description:
           - V(registry) is any registry that speaks the OCI distribution specification.
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
+          - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the host
+            where the task runs.
         type: str
-        choices: [registry, oci_layout]
+        choices: [registry, oci_layout, docker_engine]
         default: registry
       url:
         description:
           - The registry's address, C(host) or C(host:port). TLS is spoken unless it begins with V(http://).
           - Required for a registry.
+          - For a Docker engine, C(unix:///path/of/the/socket), C(tcp://host:port), or C(ssh://user@host), which needs the Python library
+            C(paramiko) as well; by default C(unix:///var/run/docker.sock). With C(tcp://), TLS is spoken where O(source.ca_path) or
+            O(source.client_cert) is given.
         type: str
       path:
         description:
           - The folder of an OCI image layout, on the host where the task runs.
           - Required for an OCI image layout.
         type: path
+      image_host:
+        description:
+          - The registry's host, or C(host:port), in the names of a Docker engine's images.
+          - Of a source, only images with this host in their names are seen, and repositories are named without it. C(docker.io) stands for
+            names without a host. Without this option all images are seen, under their whole names; where a name has a port, its colon
+            becomes an underscore, as in C(localhost_5000/app).
+          - At a destination, images get this host in front of their names. Without this option they get bare names.
+        type: str
+      timeout:
+        description:
+          - Seconds for which a Docker engine may be silent. It is while it writes out an image that it exports, or unpacks one.
+          - Other stores have O(source.read_timeout).
+        type: float
+        default: 600
       provider:
         description:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
@@ -214,6 +233,7 @@ options:
     suboptions: *endpoint
 requirements:
   - python >= 3.9 on the host where the task runs; nothing else
+  - For a Docker engine, the Python library docker, and paramiko where it is reached by SSH.
 notes:
   - The environment variables E(REQUESTS_CA_BUNDLE), E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and E(SSL_CERT_DIR) are not looked at. Authorities
     that the system does not know are named by C(ca_path).

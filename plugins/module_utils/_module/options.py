@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 import types
 import typing as t
 from urllib.parse import unquote
@@ -42,6 +43,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.a
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile, profile_for
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider
+from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES, BlobSpool
+from ansible_collections.registryops.migration.plugins.module_utils._stores.docker_engine import DockerEngineStore
+from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import (
+    DEFAULT_URL,
+    TIMEOUT,
+    EngineAddress,
+    EngineAPI,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
@@ -68,9 +77,11 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine"], "default": "registry"},
     "url": {"type": "str"},
     "path": {"type": "path"},
+    "image_host": {"type": "str"},
+    "timeout": {"type": "float", "default": TIMEOUT},
     "provider": {"type": "str", "choices": sorted(PROFILES)},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
@@ -293,6 +304,8 @@ class Connections:
         if options["type"] == "oci_layout":
             profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
+        if options["type"] == "docker_engine":
+            return self._open_engine(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
         if not options["validate_certs"]:
             self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
@@ -320,6 +333,40 @@ class Connections:
 
         by_answer = options["provider"] is None and profile is GENERIC
         return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+
+    def _open_engine(self, name: str, options: Options, side: str) -> DockerEngineStore:
+        address = EngineAddress(
+            url=options["url"] or DEFAULT_URL,
+            ca_file=options["ca_path"] or "",
+            client_certificate=options["client_cert"] or "",
+            client_key=options["client_key"] or "",
+            verify=options["validate_certs"],
+            timeout=options["timeout"],
+            option=f"{name}.",
+        )
+        address.check()
+        if address.scheme in ("tcp", "http") and not address.speaks_tls:
+            self._module.warn(
+                f"The engine at {address.name} is spoken to without TLS: whoever reaches it is root on its host. ca_path, client_cert and "
+                "client_key, or ssh://, keep others out."
+            )
+        elif address.speaks_tls and not address.verify:
+            self._module.warn(f"The certificate of {address.name} is not checked: whoever is on the way can read and change everything.")
+        image_host = options["image_host"] or ""
+        if image_host:
+            try:
+                check_registry_host(image_host)
+            except InvalidReference as error:
+                raise InvalidOption(error.message, subject="image_host", hint="Give a registry's host or host:port.") from error
+        return DockerEngineStore(
+            EngineAPI(address), self._spool(), image_host=image_host, receives=side == "destination", bandwidth=self._bandwidth[side]
+        )
+
+    def _spool(self) -> BlobSpool:
+        """Where a store keeps blobs for a while: below `spool_dir`, or with the state, which has an option in modules that copy."""
+        params = self._module.params
+        folder = tempfile.gettempdir() if self._module.check_mode else _state_base()
+        return BlobSpool(params.get("spool_dir") or params.get("state_dir") or folder, params.get("spool_bytes") or SPOOL_BYTES)
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions
@@ -528,9 +575,13 @@ def state_dir_of(params: Options, source: Store, destination: Store) -> str:
     """The option `state_dir`; by default a folder of the user's for this pair of stores."""
     if params["state_dir"]:
         return str(params["state_dir"])
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     pair = "-to-".join(re.sub(r"[^a-zA-Z0-9.]+", "_", store.name).strip("_") for store in (source, destination))
-    return os.path.join(base, "registryops.migration", pair[:200])
+    return os.path.join(_state_base(), pair[:200])
+
+
+def _state_base() -> str:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "registryops.migration")
 
 
 #: what decides what a copy does; how fast it does it, and who it is at the registries, does not
@@ -542,7 +593,7 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "image_host", "provider")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
