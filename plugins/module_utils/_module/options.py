@@ -365,8 +365,9 @@ class Connections:
     def _spool(self) -> BlobSpool:
         """Where a store keeps blobs for a while: below `spool_dir`, or with the state, which has an option in modules that copy."""
         params = self._module.params
-        folder = tempfile.gettempdir() if self._module.check_mode else _state_base()
-        return BlobSpool(params.get("spool_dir") or params.get("state_dir") or folder, params.get("spool_bytes") or SPOOL_BYTES)
+        # in check mode nothing is left anywhere, not even a folder
+        folder = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_base()
+        return BlobSpool(params.get("spool_dir") or folder, params.get("spool_bytes") or SPOOL_BYTES)
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions

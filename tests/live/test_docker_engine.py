@@ -1,0 +1,404 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Docker engine as a source and as a destination: a real one, started for these tests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from estate import images
+from estate.client import ACCEPT, Client
+from estate.compare import Skopeo, assert_complete, tags_of
+from estate.docker_engine import DockerEngine, EngineMissing
+from estate.images import digest_of
+from estate.push import push
+from runs.modules import ModuleRun, Options, endpoint, environment, run_module
+
+if t.TYPE_CHECKING:
+    from conftest import MakeSmallDisk
+    from estate.certificates import CertificateAuthority
+    from estate.registry import Registry, RegistryFactory
+
+COUNTS = {"copied": 0, "unchanged": 0, "kept": 0, "conflict": 0, "failed": 0, "not_attempted": 0}
+#: requests to an engine that has nothing to export: its version, what it says of itself, its images
+LOOKED_AT = 3
+
+
+def content(name: str, size: int = 100_000) -> bytes:
+    """Bytes that cannot be compressed, the same at each run."""
+    return random.Random(name).randbytes(size)
+
+
+def engine_endpoint(engine: DockerEngine, **more: t.Any) -> Options:
+    return {"type": "docker_engine", "url": engine.url, **more}
+
+
+def only(*patterns: str, **mapping: t.Any) -> list[Options]:
+    """Rules that select by patterns; the engine is shared by all tests."""
+    rule: Options = {"repositories": {"include": list(patterns)}}
+    return [{**rule, "mapping": mapping}] if mapping else [rule]
+
+
+def copy(source: Options, destination: Options, folder: Path, **more: t.Any) -> ModuleRun:
+    options = {"source": source, "destination": destination, "state_dir": str(folder / "state"), **more}
+    return run_module("registry_image_copy", options)
+
+
+def done(run: ModuleRun, **counts: int) -> Options:
+    assert run.result.get("counts") == {**COUNTS, **counts}, run.text
+    return run.result
+
+
+def warnings_of(result: Options) -> list[str]:
+    """As text; newer versions of Ansible wrap it."""
+    return [warning if isinstance(warning, str) else warning["event"]["msg"] for warning in result.get("warnings", [])]
+
+
+def manifest_of(registry: Registry, repository: str, reference: str) -> t.Any:
+    with Client(registry.access) as client:
+        answer = client.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ACCEPT}, expect=(200,))
+        return answer.json()
+
+
+def blob_of(registry: Registry, repository: str, digest: str) -> bytes:
+    with Client(registry.access) as client:
+        return client.blob(repository, digest)
+
+
+# -- from an engine ------------------------------------------------------------------------------------------------------------
+
+
+def test_images_go_from_an_engine_to_a_registry(
+    docker_engine: DockerEngine, registries: RegistryFactory, skopeo: None, tmp_path: Path
+) -> None:
+    base = docker_engine.build("from-engine/base:1", [("a", content("base"))])
+    app = docker_engine.build("from-engine/app:2", [("a", content("base")), ("b", content("b")), ("c", content("c"))])
+    docker_engine.tag("from-engine/base:1", "from-engine/base:stable")
+    destination = registries.start("destination")
+
+    run = copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=only("from-engine/*"))
+    result = done(run, copied=3)
+    assert result["changed"]
+    assert "warnings" not in result
+    # the base layer is one blob, whatever the number of images that are built on it
+    assert result["blobs"]["uploaded"] == 5
+    assert assert_complete(destination) == 6
+    for repository, tag, identity in (("from-engine/base", "1", base), ("from-engine/app", "2", app), ("from-engine/base", "stable", base)):
+        manifest = manifest_of(destination, repository, tag)
+        assert manifest["mediaType"] == images.DOCKER_MANIFEST
+        # an image's ID is the digest of its configuration
+        assert manifest["config"]["digest"] == identity
+        diff_ids = json.loads(blob_of(destination, repository, identity))["rootfs"]["diff_ids"]
+        layers = [gzip.decompress(blob_of(destination, repository, layer["digest"])) for layer in manifest["layers"]]
+        assert [digest_of(layer) for layer in layers] == diff_ids
+    with Skopeo(destination) as reader:
+        assert json.loads(reader.inspect_raw("from-engine/app", "2"))["config"]["digest"] == app
+        assert sorted(reader.list_tags("from-engine/base")) == ["1", "stable"]
+
+
+def test_a_second_run_exports_nothing_and_changes_nothing(docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path) -> None:
+    docker_engine.build("again/app:1", [("a", content("again")), ("b", content("again b"))])
+    destination = registries.start("destination")
+    rules = only("again/app")
+    done(copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=rules), copied=1)
+    before, exports = tags_of(destination), docker_engine.exports()
+
+    again = done(copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=rules), unchanged=1)
+    assert not again["changed"]
+    assert again["requests"]["source"] == LOOKED_AT
+    assert docker_engine.exports() == exports
+    assert tags_of(destination) == before
+
+    # a new tag on the same layers: the image is known, and so are they
+    docker_engine.tag("again/app:1", "again/app:latest")
+    more = done(copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=rules), copied=1, unchanged=1)
+    assert more["bytes_copied"] == 0
+    assert docker_engine.exports() == exports
+
+    # without the ledger it is exported again, and comes out the same
+    lost = copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path / "elsewhere", rules=rules)
+    assert not done(lost, unchanged=2)["changed"]
+    assert docker_engine.exports() == exports + 1
+
+
+def test_images_that_are_wanted_again_elsewhere_are_exported_for_their_layers_alone(
+    docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    docker_engine.build("elsewhere/app:1", [("a", content("elsewhere")), ("b", content("elsewhere b"))])
+    first, second = registries.start("first"), registries.start("second")
+    rules = only("elsewhere/app")
+    done(copy(engine_endpoint(docker_engine), endpoint(first), tmp_path, rules=rules), copied=1)
+    exports = docker_engine.exports()
+    done(copy(engine_endpoint(docker_engine), endpoint(second), tmp_path, rules=rules), copied=1)
+    assert docker_engine.exports() == exports + 1
+    assert tags_of(second) == tags_of(first)
+
+
+def test_layers_for_which_the_spool_has_no_room_are_streamed(
+    docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    docker_engine.build("streamed/app:1", [("a", content("streamed", 3 << 20)), ("b", content("small")), ("c", content("large", 2 << 20))])
+    destination = registries.start("destination")
+    run = copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=only("streamed/app"), spool_bytes=1 << 20)
+    done(run, copied=1)
+    assert assert_complete(destination) == 4
+
+
+def test_a_plan_tells_what_would_move(docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path) -> None:
+    identity = docker_engine.build("planned/app:1", [("a", content("planned"))])
+    destination = registries.start("destination")
+    plan_file = tmp_path / "plan.jsonl"
+    options = {
+        "source": engine_endpoint(docker_engine),
+        "destination": endpoint(destination),
+        "state_dir": str(tmp_path / "state"),
+        "rules": only("planned/app"),
+        "plan_file": str(plan_file),
+    }
+    plan = run_module("registry_image_copy", options, check=True).result
+    assert plan["counts"] == {**COUNTS, "copied": 1}
+    assert plan["bytes_copied"] > 100_000
+    assert tags_of(destination) == {}
+    assert not (tmp_path / "state").exists()
+    assert identity in plan_file.read_text(encoding="utf-8")
+    assert done(run_module("registry_image_copy", options), copied=1)["bytes_copied"] == plan["bytes_copied"]
+    verified = run_module("registry_image_verify", {key: options[key] for key in ("source", "destination", "state_dir", "rules")})
+    assert verified.result["equal"] == 1, verified.text
+
+
+# -- docker pull, docker tag, docker push, in one task -------------------------------------------------------------------------
+
+
+def test_what_docker_images_shows_goes_to_a_registry_in_one_task(
+    docker_engine: DockerEngine, registries: RegistryFactory, skopeo: None, tmp_path: Path
+) -> None:
+    """The way of `docker pull`, `docker tag` and `docker push` for each image, without a script; and what becomes of digests on it."""
+    old, new = registries.start("old"), registries.start("new")
+    held = images.ImageSet()
+    for name in ("web", "team/worker"):
+        images.add_image(held.repository(name), name, [images.layer("base", 20_000), images.layer(name, 30_000)], ["v1"], docker=True)
+    push(old.url, held)
+    host = old.url.removeprefix("http://")
+    identities = {name: docker_engine.pull(f"{host}/{name}:v1") for name in ("web", "team/worker")}
+
+    source = engine_endpoint(docker_engine, image_host=host)
+    run = copy(source, endpoint(new), tmp_path, rules=[{"mapping": {"prefix": "cloud-develop"}}])
+    result = done(run, copied=2)
+    assert {(name, tag) for name, tag in tags_of(new)} == {("cloud-develop/web", "v1"), ("cloud-develop/team/worker", "v1")}
+    for name, identity in identities.items():
+        before, made = held.repositories[name].tags["v1"], manifest_of(new, f"cloud-develop/{name}", "v1")
+        after = tags_of(new)[f"cloud-develop/{name}", "v1"]
+        assert made["config"]["digest"] == identity
+        # an engine has forgotten how the layers were compressed
+        assert before != after
+        (warning,) = warnings_of(result)
+        assert f"{host}/{name}:v1 was {before} and is {after}" in warning
+    assert warning.startswith("2 image(s) of the engine")
+    assert assert_complete(new) == 6
+
+    # docker runs what was copied: it is the same image
+    target = new.url.removeprefix("http://")
+    assert docker_engine.pull(f"{target}/cloud-develop/web:v1") == identities["web"]
+    again = copy(source, endpoint(new), tmp_path, rules=[{"mapping": {"prefix": "cloud-develop"}}])
+    assert not done(again, unchanged=2)["changed"]
+
+
+def test_a_port_in_a_name_becomes_part_of_a_name_that_registries_take(
+    docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    docker_engine.build("registry.example.com:5000/ported/app:1", [("a", content("ported"))])
+    destination = registries.start("destination")
+    rules = only("registry.example.com_5000/**", strip_prefix="registry.example.com_5000")
+    done(copy(engine_endpoint(docker_engine), endpoint(destination), tmp_path, rules=rules), copied=1)
+    assert list(tags_of(destination)) == [("ported/app", "1")]
+
+
+# -- to an engine --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held() -> images.ImageSet:
+    """Two versions of an image with layers in common, one of them of OCI's types, and one of two platforms."""
+    held = images.ImageSet()
+    app = held.repository("team/app")
+    base = images.layer("base", 40_000)
+    images.add_image(app, "one", [base, images.layer("one", 10_000)], ["1"], docker=True)
+    images.add_image(app, "two", [base, images.layer("two", 10_000)], ["2"])
+    platforms = [{"architecture": "amd64", "os": "linux"}, {"architecture": "arm64", "os": "linux"}]
+    images.add_multi_platform(held.repository("team/many"), "many", platforms, [base], 10_000, ["v1"])
+    return held
+
+
+@pytest.fixture
+def source(registries: RegistryFactory, held: images.ImageSet) -> Registry:
+    registry = registries.start("source")
+    push(registry.url, held)
+    return registry
+
+
+def config_of(held: images.ImageSet, repository: str, digest: str) -> str:
+    document = json.loads(held.repositories[repository].manifests[digest].data)
+    return str(document["config"]["digest"])
+
+
+def test_images_go_from_a_registry_to_an_engine(
+    docker_engine: DockerEngine, source: Registry, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    to = engine_endpoint(docker_engine, image_host="to.example.com:5000")
+    rules = only("team/app")
+    result = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=2)
+    assert result["changed"]
+    # two configurations, and three layers: one is that of both
+    assert result["blobs"]["uploaded"] == 5
+    for tag in ("1", "2"):
+        name = f"to.example.com:5000/team/app:{tag}"
+        assert docker_engine.id_of(name) == config_of(held, "team/app", held.repositories["team/app"].tags[tag])
+        assert docker_engine.client.inspect_image(name)["RootFS"]["Layers"]
+
+    again = done(copy(endpoint(source), to, tmp_path, rules=rules), unchanged=2)
+    assert not again["changed"]
+    assert again["requests"]["destination"] == LOOKED_AT
+    options = {"source": endpoint(source), "destination": to, "state_dir": str(tmp_path / "state"), "rules": rules}
+    for mode in ("light", "deep"):
+        assert run_module("registry_image_verify", {**options, "mode": mode}).result["equal"] == 2
+
+    # what a new image has in common with those that are there does not move
+    more = images.ImageSet()
+    images.add_image(more.repository("team/app"), "three", [images.layer("base", 40_000), images.layer("three", 10_000)], ["3"], docker=True)
+    push(source.url, more)
+    third = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=2)
+    assert third["blobs"] == {"uploaded": 2, "mounted": 0, "present": 1}
+    assert third["bytes_copied"] < 20_000
+
+    # and the engine can give all of it away: its layers are whole
+    target = registries.start("target")
+    docker_engine.tag("to.example.com:5000/team/app:3", f"{target.url.removeprefix('http://')}/app:3")
+    docker_engine.push(f"{target.url.removeprefix('http://')}/app:3")
+    assert assert_complete(target) == 3
+
+
+def test_a_tag_that_moves_takes_its_name_along(
+    docker_engine: DockerEngine, source: Registry, held: images.ImageSet, tmp_path: Path
+) -> None:
+    to = engine_endpoint(docker_engine, image_host="moving.example.com")
+    rules = only("team/app")
+    done(copy(endpoint(source), to, tmp_path, rules=rules), copied=2)
+    moved = images.ImageSet()
+    image = images.add_image(moved.repository("team/app"), "moved", [images.layer("moved", 10_000)], ["1"])
+    push(source.url, moved)
+    done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=1)
+    assert docker_engine.id_of("moving.example.com/team/app:1") == config_of(moved, "team/app", image.digest)
+    # somebody gives the name to another image: that is seen, and mended
+    docker_engine.tag("moving.example.com/team/app:2", "moving.example.com/team/app:1")
+    done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=1)
+    assert docker_engine.id_of("moving.example.com/team/app:1") == config_of(moved, "team/app", image.digest)
+
+
+def test_names_without_a_host_are_bare(docker_engine: DockerEngine, source: Registry, tmp_path: Path) -> None:
+    rules = only("team/app", prefix="bare")
+    done(copy(endpoint(source), engine_endpoint(docker_engine), tmp_path, rules=rules), copied=2)
+    assert {"bare/team/app:1", "bare/team/app:2"} <= docker_engine.names()
+
+
+def test_of_an_index_the_engine_gets_its_own_platform(
+    docker_engine: DockerEngine, source: Registry, held: images.ImageSet, tmp_path: Path
+) -> None:
+    index = json.loads(held.repositories["team/many"].manifests[held.repositories["team/many"].tags["v1"]].data)
+    children = {child["platform"]["architecture"]: child["digest"] for child in index["manifests"]}
+    to = engine_endpoint(docker_engine, image_host="many.example.com")
+    rules = only("team/many")
+    result = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1)
+    assert docker_engine.id_of("many.example.com/team/many:v1") == config_of(held, "team/many", children["amd64"])
+    # a configuration and two layers: nothing of the other platform
+    assert result["blobs"]["uploaded"] + result["blobs"]["present"] == 3
+    assert not done(copy(endpoint(source), to, tmp_path, rules=rules), unchanged=1)["changed"]
+
+    # another one can be chosen, by name
+    other = engine_endpoint(docker_engine, image_host="arm.example.com")
+    done(copy(endpoint(source), other, tmp_path / "arm", rules=rules, platforms=["linux/arm64"]), copied=1)
+    assert docker_engine.id_of("arm.example.com/team/many:v1") == config_of(held, "team/many", children["arm64"])
+    assert docker_engine.client.inspect_image("arm.example.com/team/many:v1")["Architecture"] == "arm64"
+
+
+def test_an_engine_holds_one_platform_only(docker_engine: DockerEngine, source: Registry, tmp_path: Path) -> None:
+    to = engine_endpoint(docker_engine, image_host="none.example.com")
+    two = copy(endpoint(source), to, tmp_path, rules=only("team/many"), platforms=["linux/amd64", "linux/arm64"])
+    assert two.error["kind"] == "invalid_option"
+    assert two.error["subject"] == "platforms"
+    assert two.error["hint"] == "Name one, or leave it out for linux/amd64."
+    none = done(copy(endpoint(source), to, tmp_path, rules=only("team/many"), platforms=["linux/s390x"]), failed=1)
+    (failure,) = none["failures"]
+    assert failure["subject"] == "platforms"
+    assert "linux/s390x" in failure["message"]
+    assert "linux/amd64, linux/arm64" in failure["hint"]
+    assert not any(name.startswith("none.example.com/") for name in docker_engine.names())
+
+
+def test_what_is_no_image_is_refused_and_referrers_stay_behind(
+    docker_engine: DockerEngine, source: Registry, held: images.ImageSet, tmp_path: Path
+) -> None:
+    app = held.repositories["team/app"]
+    signed = app.manifests[app.tags["1"]]
+    images.add_referrer(app, signed, images.SPDX, b"bill of materials", fallback=False)
+    images.add_manifest(
+        app,
+        {
+            "schemaVersion": 2,
+            "mediaType": images.OCI_MANIFEST,
+            "config": images.add_blob(app, b"{}", images.OCI_EMPTY),
+            "layers": [images.add_blob(app, b"chart", "application/vnd.example.chart")],
+        },
+        images.OCI_MANIFEST,
+        ["chart"],
+    )
+    push(source.url, held)
+    to = engine_endpoint(docker_engine, image_host="refused.example.com")
+    result = done(copy(endpoint(source), to, tmp_path, rules=only("team/app")), copied=2, failed=1)
+    (failure,) = result["failures"]
+    assert failure["kind"] == "unsupported_manifest"
+    assert failure["message"] == "refused.example.com/team/app:chart is no image, and an engine holds nothing else."
+    assert "tags.exclude" in failure["hint"]
+
+
+def test_a_spool_that_is_too_small_for_an_image_is_named(
+    docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    held = images.ImageSet()
+    layers = [images.layer(f"part {number}", 400_000) for number in range(4)]
+    images.add_image(held.repository("team/large"), "large", layers, ["1"], docker=True)
+    images.add_image(held.repository("team/small"), "small", layers[:1], ["1"], docker=True)
+    source = registries.start("large")
+    push(source.url, held)
+    to = engine_endpoint(docker_engine, image_host="large.example.com")
+    result = done(copy(endpoint(source), to, tmp_path, rules=only("team/*"), spool_bytes=1 << 20, workers=1), copied=1, failed=1)
+    (failure,) = result["failures"]
+    assert (failure["kind"], failure["subject"]) == ("invalid_option", "spool_bytes")
+    assert "large.example.com/team/small:1" in docker_engine.names()
+    done(copy(endpoint(source), to, tmp_path, rules=only("team/*"), spool_bytes=2 << 20), copied=1, unchanged=1)
+
+
+def test_tags_of_an_engine_are_deleted_by_name(docker_engine: DockerEngine, tmp_path: Path) -> None:
+    docker_engine.build("deleted/app:1", [("a", content("deleted"))])
+    docker_engine.tag("deleted/app:1", "deleted/app:2")
+    options = {"destination": engine_endpoint(docker_engine), "repository": "deleted/app", "references": ["1"]}
+    run = run_module("registry_image_delete", options)
+    assert run.result.get("changed"), run.text
+    assert {name for name in docker_engine.names() if name.startswith("deleted/")} == {"deleted/app:2"}
+
+
+def test_an_engine_is_listed_like_a_registry(docker_engine: DockerEngine) -> None:
+    identity = docker_engine.build("listed/app:1", [("a", content("listed"))])
+    options = {"source": engine_endpoint(docker_engine), "repositories": {"include": ["listed/*"]}, "details": "digests"}
+    run = run_module("registry_repo_info", options)
+    assert identity in run.text
+    assert "listed/app" in run.text
