@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
-import os
 import random
 import subprocess
 import sys
@@ -20,9 +20,13 @@ from estate import images
 from estate.client import ACCEPT, Client
 from estate.compare import Skopeo, assert_complete, tags_of
 from estate.docker_engine import DockerEngine, EngineMissing
+from estate.engine_double import EngineDouble
 from estate.images import digest_of
 from estate.push import push
 from runs.modules import ModuleRun, Options, endpoint, environment, run_module
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import LibraryMissing
+from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import EngineAddress, EngineAPI
 
 if t.TYPE_CHECKING:
     from conftest import MakeSmallDisk
@@ -274,7 +278,9 @@ def test_images_go_from_a_registry_to_an_engine(
 
     # what a new image has in common with those that are there does not move
     more = images.ImageSet()
-    images.add_image(more.repository("team/app"), "three", [images.layer("base", 40_000), images.layer("three", 10_000)], ["3"], docker=True)
+    images.add_image(
+        more.repository("team/app"), "three", [images.layer("base", 40_000), images.layer("three", 10_000)], ["3"], docker=True
+    )
     push(source.url, more)
     third = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=2)
     assert third["blobs"] == {"uploaded": 2, "mounted": 0, "present": 1}
@@ -370,9 +376,7 @@ def test_what_is_no_image_is_refused_and_referrers_stay_behind(
     assert "tags.exclude" in failure["hint"]
 
 
-def test_a_spool_that_is_too_small_for_an_image_is_named(
-    docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
-) -> None:
+def test_a_spool_that_is_too_small_for_an_image_is_named(docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path) -> None:
     held = images.ImageSet()
     layers = [images.layer(f"part {number}", 400_000) for number in range(4)]
     images.add_image(held.repository("team/large"), "large", layers, ["1"], docker=True)
@@ -402,3 +406,272 @@ def test_an_engine_is_listed_like_a_registry(docker_engine: DockerEngine) -> Non
     run = run_module("registry_repo_info", options)
     assert identity in run.text
     assert "listed/app" in run.text
+
+
+# -- what is wrong with an engine ----------------------------------------------------------------------------------------------
+
+
+def refusal(source: Options, folder: Path, **more: t.Any) -> dict[str, str]:
+    """The error of a run that cannot begin."""
+    return copy(source, {"type": "oci_layout", "path": str(folder / "layout")}, folder, **more).error
+
+
+def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
+    error = refusal({"type": "docker_engine", "url": f"unix://{tmp_path}/none"}, tmp_path)
+    assert error["kind"] == "invalid_option"
+    assert error["subject"] == "source.url"
+    assert error["message"] == f"there is no socket {tmp_path}/none."
+    assert error["hint"].startswith("Start the Docker engine")
+
+
+def test_a_socket_that_nobody_listens_on(docker_engine: DockerEngine, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    error = refusal({"type": "docker_engine", "url": f"unix://{file}"}, tmp_path)
+    assert error["kind"] == "connection_failed"
+    assert error["subject"] == "source.url"
+
+
+def test_a_socket_without_rights(docker_engine: DockerEngine) -> None:
+    """The process gives up being root when all is imported."""
+    docker_engine.folder.chmod(0o755)
+    docker_engine.socket.chmod(0o660)
+    program = (
+        "import os, sys\n"
+        "from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError\n"
+        "from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import EngineAddress, EngineAPI\n"
+        "os.setgroups([])\n"
+        "os.setgid(65534)\n"
+        "os.setuid(65534)\n"
+        "try:\n"
+        "    EngineAPI(EngineAddress(sys.argv[1], option='source.')).connect()\n"
+        "except MigrationError as error:\n"
+        "    print(error.kind, error.subject, error.hint, sep='\\n')\n"
+    )
+    command = [sys.executable, "-c", program, docker_engine.url]
+    done = subprocess.run(command, env=environment(Path("/nonexistent")), capture_output=True, text=True, check=True, timeout=60)
+    kind, subject, hint = done.stdout.splitlines()
+    assert (kind, subject) == ("access_denied", "source.url")
+    assert "become" in hint
+    assert "group" in hint
+
+
+def test_without_the_library(docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, url in (("docker", docker_engine.url), ("docker", docker_engine.tls_url)):
+        with monkeypatch.context() as missing:
+            missing.setitem(sys.modules, name, None)
+            with pytest.raises(LibraryMissing) as caught:
+                EngineAPI(EngineAddress(url, option="source.")).connect()
+        assert caught.value.subject == "source.type: docker_engine"
+        assert caught.value.hint.endswith("pip install docker.")
+
+
+@pytest.mark.parametrize(
+    ("options", "subject"),
+    [
+        ({"url": "https//docker"}, "source.url"),
+        ({"url": "tcp://docker.example.com"}, "source.url"),
+        ({"url": "tcp://docker.example.com:2376", "client_cert": "/cert.pem"}, "source.client_key"),
+        ({"url": "tcp://docker.example.com:2376", "ca_path": "/none.pem"}, "source.ca_path"),
+        ({"url": "unix:///socket", "ca_path": "/none.pem"}, "source.ca_path"),
+        ({"timeout": 0}, "source.timeout"),
+        ({"image_host": "https://registry.example.com/"}, "source.image_host"),
+    ],
+)
+def test_options_that_cannot_work(options: Options, subject: str, tmp_path: Path) -> None:
+    error = refusal({"type": "docker_engine", **options}, tmp_path)
+    assert error["kind"] == "invalid_option"
+    assert error["subject"] == subject
+    assert error["hint"]
+
+
+def test_tls(
+    docker_engine: DockerEngine,
+    certificate_authority: CertificateAuthority,
+    untrusted_authority: CertificateAuthority,
+    registries: RegistryFactory,
+    tmp_path: Path,
+) -> None:
+    docker_engine.build("secure/app:1", [("a", content("secure"))])
+    destination = registries.start("destination")
+    pair = certificate_authority.client()
+    certificate = {"client_cert": str(pair.certificate), "client_key": str(pair.key)}
+    engine = {"type": "docker_engine", "url": docker_engine.tls_url, "ca_path": str(certificate_authority.certificate)}
+    run = copy({**engine, **certificate}, endpoint(destination), tmp_path, rules=only("secure/app"))
+    assert "warnings" not in done(run, copied=1)
+
+    unknown = refusal(engine, tmp_path)
+    assert (unknown["kind"], unknown["subject"]) == ("access_denied", "source.url")
+    assert "client_cert" in unknown["hint"]
+    untrusted = refusal({**engine, **certificate, "ca_path": str(untrusted_authority.certificate)}, tmp_path)
+    assert (untrusted["kind"], untrusted["subject"]) == ("certificate_untrusted", "source.url")
+    plain = copy({"type": "docker_engine", "url": docker_engine.tls_url}, endpoint(destination), tmp_path)
+    assert plain.error["kind"] in ("registry_error", "access_denied")
+    assert any("without TLS" in warning for warning in warnings_of(plain.result))
+
+
+def test_a_server_that_is_no_engine(registries: RegistryFactory, tmp_path: Path) -> None:
+    registry = registries.start("registry")
+    error = refusal({"type": "docker_engine", "url": f"tcp://{registry.url.removeprefix('http://')}"}, tmp_path)
+    assert error["kind"] in ("invalid_answer", "manifest_unknown")
+    assert "engine" in error["message"]
+
+
+def test_an_engine_whose_disk_is_full(
+    small_disk: MakeSmallDisk, docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    """One image fits, the other does not; with more room the next run brings it."""
+    held = images.ImageSet()
+    images.add_image(held.repository("full/small"), "small", [images.layer("small", 50_000)], ["1"], docker=True)
+    images.add_image(held.repository("full/large"), "large", [images.layer("large", 6 << 20)], ["1"], docker=True)
+    source = registries.start("source")
+    push(source.url, held)
+    disk = small_disk(8 << 10)
+    try:
+        engine = DockerEngine(data=disk.folder)
+    except EngineMissing as missing:
+        pytest.skip(str(missing))
+    with engine:
+        run = copy(endpoint(source), engine_endpoint(engine), tmp_path, workers=1)
+        (failure,) = done(run, copied=1, failed=1)["failures"]
+        assert failure["kind"] == "quota_exceeded"
+        assert failure["subject"] == "full/large:1"
+        assert f"the disk of the engine {engine.url} is full" in failure["message"]
+        assert "docker system df" in failure["hint"]
+        assert engine.names() == {"full/small:1"}
+        disk.resize(64 << 10)
+        done(copy(endpoint(source), engine_endpoint(engine), tmp_path), copied=1, unchanged=1)
+        assert engine.names() == {"full/small:1", "full/large:1"}
+
+
+# -- newer engines: the double has the forms of engine 26 ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def engines() -> t.Iterator[t.Callable[[bool], EngineDouble]]:
+    pytest.importorskip("docker", reason="the library docker is not installed: pip install docker")
+    with contextlib.ExitStack() as started:
+        yield lambda containerd: started.enter_context(EngineDouble(containerd=containerd))
+
+
+MakeDouble = t.Callable[[bool], EngineDouble]
+
+
+def test_the_layout_that_newer_engines_export_gives_the_same_image(
+    engines: MakeDouble, docker_engine: DockerEngine, source: Registry, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    """The digest is that which the archive of an older engine comes to."""
+    newer, destination, other = engines(False), registries.start("destination"), registries.start("other")
+    host = source.url.removeprefix("http://")
+    for tag in ("1", "2"):
+        docker_engine.pull(f"{host}/team/app:{tag}")
+        newer.pull(f"{host}/team/app:{tag}", held.repositories["team/app"], tag)
+    of_newer = {"type": "docker_engine", "url": newer.url, "image_host": host}
+    done(copy(of_newer, endpoint(destination), tmp_path), copied=2)
+    assert newer.count("/get$") == 2
+    done(copy(engine_endpoint(docker_engine, image_host=host), endpoint(other), tmp_path / "older", rules=only("team/app")), copied=2)
+    assert tags_of(destination) == tags_of(other)
+    assert assert_complete(destination) == 5
+    assert not done(copy(of_newer, endpoint(destination), tmp_path), unchanged=2)["changed"]
+    assert newer.count("/get$") == 2
+
+
+def test_an_engine_that_keeps_manifests_gives_them_as_they_are(
+    engines: MakeDouble, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    engine, destination = engines(True), registries.start("destination")
+    for repository, tag in held.tags():
+        engine.pull(f"{repository}:{tag}", held.repositories[repository], tag, all_platforms=True)
+    where = {"type": "docker_engine", "url": engine.url}
+    result = done(copy(where, endpoint(destination), tmp_path), copied=3)
+    assert "warnings" not in result
+    assert tags_of(destination) == held.tags()
+    assert_complete(destination)
+    exports = engine.count("/get$")
+    assert not done(copy(where, endpoint(destination), tmp_path), unchanged=3)["changed"]
+    assert engine.count("/get$") == exports
+
+
+def test_an_index_of_which_an_engine_has_one_platform_becomes_that_image(
+    engines: MakeDouble, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    engine, destination = engines(True), registries.start("destination")
+    many = held.repositories["team/many"]
+    identity = engine.pull("team/many:v1", many, "v1")
+    children = json.loads(many.manifests[identity].data)["manifests"]
+    where = {"type": "docker_engine", "url": engine.url}
+    result = done(copy(where, endpoint(destination), tmp_path), copied=1)
+    assert tags_of(destination) == {("team/many", "v1"): children[0]["digest"]}
+    (warning,) = warnings_of(result)
+    assert "some platforms only" in warning
+    assert "team/many:v1" in warning
+    assert not done(copy(where, endpoint(destination), tmp_path), unchanged=1)["changed"]
+    # without the ledger it is found to be the same
+    assert not done(copy(where, endpoint(destination), tmp_path / "other"), unchanged=1)["changed"]
+
+
+def test_an_engine_that_keeps_manifests_gets_them_as_they_are(
+    engines: MakeDouble, source: Registry, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    engine, back = engines(True), registries.start("back")
+    to = {"type": "docker_engine", "url": engine.url, "image_host": "to.example.com:5000"}
+    result = done(copy(endpoint(source), to, tmp_path), copied=3)
+    assert result["changed"]
+    assert engine.names == {f"to.example.com:5000/{name}:{tag}": digest for (name, tag), digest in held.tags().items()}
+    assert engine.count("POST /images/load") == 3
+    assert not done(copy(endpoint(source), to, tmp_path), unchanged=3)["changed"]
+    verified = run_module(
+        "registry_image_verify",
+        {"source": endpoint(source), "destination": to, "state_dir": str(tmp_path / "state"), "mode": "light"},
+    )
+    assert verified.result["equal"] == 3, verified.text
+    # all platforms of it are there
+    done(copy(to, endpoint(back), tmp_path / "back"), copied=3)
+    assert tags_of(back) == held.tags()
+    bare = {"type": "docker_engine", "url": engine.url}
+    done(copy(endpoint(source), bare, tmp_path / "bare", rules=only("team/app")), copied=2)
+    assert {"team/app:1", "team/app:2"} <= set(engine.names)
+
+
+def test_an_engine_that_fails_to_export(engines: MakeDouble, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path) -> None:
+    engine, destination = engines(False), registries.start("destination")
+    engine.pull("team/app:1", held.repositories["team/app"], "1")
+    where = {"type": "docker_engine", "url": engine.url}
+    engine.refuses_exports = "open /var/lib/docker/overlay2/x: input/output error"
+    (failure,) = done(copy(where, endpoint(destination), tmp_path), failed=1)["failures"]
+    assert failure["kind"] == "server_failed"
+    assert "input/output error" in failure["message"]
+    assert failure["hint"] == "Look at the log of the Docker engine."
+    engine.refuses_exports = "write /var/lib/docker/tmp/x: no space left on device"
+    (failure,) = done(copy(where, endpoint(destination), tmp_path), failed=1)["failures"]
+    assert failure["kind"] == "quota_exceeded"
+    engine.refuses_exports = ""
+    engine.cuts_exports = 30_000
+    (failure,) = done(copy(where, endpoint(destination), tmp_path), failed=1)["failures"]
+    assert failure["kind"] in ("connection_failed", "invalid_answer")
+    assert tags_of(destination) == {}
+    engine.cuts_exports = 0
+    done(copy(where, endpoint(destination), tmp_path), copied=1)
+    assert assert_complete(destination) == 3
+
+
+def test_an_engine_that_says_in_its_answer_that_a_load_failed(engines: MakeDouble, source: Registry, tmp_path: Path) -> None:
+    engine = engines(True)
+    to = {"type": "docker_engine", "url": engine.url}
+    engine.refuses_loads = "content digest sha256:0: not found"
+    (failure,) = done(copy(endpoint(source), to, tmp_path, rules=[{**only("team/app")[0], "tags": {"include": ["1"]}}]), failed=1)[
+        "failures"
+    ]
+    assert failure["kind"] == "server_failed"
+    assert "content digest" in failure["message"]
+
+
+def test_a_damaged_image_is_not_copied(engines: MakeDouble, held: images.ImageSet, registries: RegistryFactory, tmp_path: Path) -> None:
+    engine, destination = engines(False), registries.start("destination")
+    identity = engine.pull("team/app:1", held.repositories["team/app"], "1")
+    first, second = json.loads(engine.blobs[identity])["rootfs"]["diff_ids"]
+    engine.blobs[second] = engine.blobs[first]
+    (failure,) = done(copy({"type": "docker_engine", "url": engine.url}, endpoint(destination), tmp_path), failed=1)["failures"]
+    assert failure["kind"] == "digest_mismatch"
+    assert "damaged" in failure["hint"]
+    assert tags_of(destination) == {}

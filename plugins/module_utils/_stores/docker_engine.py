@@ -77,7 +77,7 @@ DOCKER_ENGINE = Profile("docker_engine", "a Docker engine", deletes_by_tag=True)
 _EXPORTS = 2
 #: what an engine can usefully be asked at the same time
 _PLACES = 4
-#: images whose digests a warning shows
+#: images that a warning names
 _SHOWN_DIGESTS = 3
 #: the first version of the engine that unpacks layers compressed with zstd
 _KNOWS_ZSTD = 23
@@ -157,7 +157,8 @@ class DockerEngineStore(Store):
         self._host = canonical_registry(image_host) if image_host else ""
         self._receives = receives
         self._bandwidth = bandwidth or Rate(0)
-        self.name = api.address.name + (f"/{image_host}" if image_host else "")
+        self._engine = api.address.name
+        self.name = f"{self._engine} ({image_host})" if image_host else self._engine
         self.profile = DOCKER_ENGINE
         self._notes: Notes = _MemoryNotes()
         self._keeps_forms = False
@@ -173,6 +174,8 @@ class DockerEngineStore(Store):
         self._handed_out: set[str] = set()
         self._compared: set[str] = set()
         self._differing: list[tuple[str, str, str]] = []
+        #: names of images of which the engine has some platforms only
+        self._incomplete: dict[str, str] = {}
         #: one load at a time: the layers of one need not be in the archive of the next
         self._loading = threading.Lock()
         self._chains: set[str] | None = None
@@ -260,7 +263,7 @@ class DockerEngineStore(Store):
             return self._listed().tags[repository]
         except KeyError:
             raise RepositoryUnknown(
-                "the engine has no image of this name.", subject=f"{self.name}: {repository}", hint="docker images shows all names."
+                "the engine has no image of this name.", subject=f"{self._engine}: {repository}", hint="docker images shows all names."
             ) from None
 
     def listing(self, repository: str) -> Listing:
@@ -272,7 +275,8 @@ class DockerEngineStore(Store):
 
     # -- manifests
     def converts(self, media_type: str) -> bool:
-        return media_type == DOCKER_CONFIG
+        # of an index the engine may have some platforms only; engines up to 27 do not say which kind of manifest it is
+        return media_type in ({*INDEXES, ""} if self._keeps_forms else {DOCKER_CONFIG})
 
     def _media_type(self, image: _Image) -> str:
         """That of the manifest where the engine keeps it, empty where it does not say; else that of the configuration."""
@@ -333,7 +337,7 @@ class DockerEngineStore(Store):
                 if is_digest(reference)
                 else "docker images shows all names.",
             )
-        if note is not None and not (self._keeps_forms and note.get("image") != image.id):
+        if note is not None and (self._receives or digest != image.id):
             return self._noted_manifest(digest, note, image)
         with self._image_lock(image.id):
             return self._kept_manifest(image) if self._keeps_forms else self._made_manifest(image)
@@ -352,7 +356,7 @@ class DockerEngineStore(Store):
             return self._image_locks.setdefault(image_id, threading.Lock())
 
     def _subject(self, image: _Image) -> str:
-        return f"{self.name}: {image.names[0] if image.names else image.id}"
+        return f"{self._engine}: {image.names[0] if image.names else image.id}"
 
     # -- what an engine without manifests has: they are made
     def _made_manifest(self, image: _Image) -> Manifest:
@@ -397,16 +401,21 @@ class DockerEngineStore(Store):
     @property
     def warnings(self) -> list[str]:
         with self._lock:
-            differing = sorted(self._differing)
-        if not differing:
-            return []
-        named = "; ".join(f"{name} was {before} and is {after}" for name, before, after in differing[:_SHOWN_DIGESTS])
-        more = f"; and {len(differing) - _SHOWN_DIGESTS} more" if len(differing) > _SHOWN_DIGESTS else ""
-        return [
-            f"{len(differing)} image(s) of the engine {self.name} have another digest than where the engine pulled them from, for an engine "
-            f"does not keep the compressed layers: {named}{more}. The image IDs stay the same. Whoever pulls by digest or checks signatures "
-            "needs the new digests; a copy from the registry itself keeps the old ones."
-        ]
+            differing, incomplete = sorted(self._differing), sorted(self._incomplete.values())
+        warnings = []
+        if differing:
+            shown = [f"{name} was {before} and is {after}" for name, before, after in differing]
+            warnings.append(
+                f"{len(differing)} image(s) of the engine {self._engine} have another digest than where the engine pulled them from, for it "
+                f"does not keep the compressed layers: {_first_of(shown)}. The image IDs stay the same. Whoever pulls by digest or checks "
+                "signatures needs the new digests; a copy from the registry itself keeps the old ones."
+            )
+        if incomplete:
+            warnings.append(
+                f"Of {len(incomplete)} image(s) the engine {self._engine} has some platforms only, and so has the destination: "
+                f"{_first_of(incomplete)}. A copy from the registry itself has all of them."
+            )
+        return warnings
 
     def _export(self, image: _Image, all_layers: bool) -> None:
         """Have an engine write an image out, note what is in it, and spool layers: `all_layers`, or those of which nothing is known."""
@@ -476,23 +485,45 @@ class DockerEngineStore(Store):
             note = self._notes.get(f"manifest:{image.id}")
         if note is None:
             raise InvalidAnswer("the engine's export has no manifest with the image's ID.", subject=self._subject(image))
-        return self._noted_manifest(image.id, note, image)
+        whole = self._noted_manifest(image.id, note, image)
+        there = note.get("children")
+        return whole if there is None else self._what_is_there(whole, frozenset(there), image)
+
+    def _what_is_there(self, index: Manifest, digests: t.Collection[str], image: _Image) -> Manifest:
+        """An index without the platforms that the engine has not pulled; as with `docker push`, a single one needs no index."""
+        children = [child for child in index.children if child.digest in digests]
+        if not children:
+            raise ManifestUnknown(
+                "the engine has none of the platforms of this image.", subject=self._subject(image), hint="Pull it again, or leave it out."
+            )
+        with self._lock:
+            self._incomplete[image.id] = image.names[0] if image.names else image.id
+        if len(children) == 1:
+            note = self._notes.get(f"manifest:{children[0].digest}")
+            if note is None:
+                raise InvalidAnswer("the engine's export has changed.", subject=self._subject(image), hint="Run it again.")
+            return dataclasses.replace(self._noted_manifest(children[0].digest, note, image), made_from=image.id)
+        document = json.loads(index.data)
+        document["manifests"] = [row for row in document["manifests"] if row["digest"] in digests]
+        return make_manifest(document, index.media_type, image.id)
 
     def _export_as_kept(self, image: _Image) -> None:
         """The lock of the image is held."""
         subject = self._subject(image)
         contents = Contents()
+        blobs: set[str] = set()
         with self._exports, self._api.export(image.id) as pieces:
             for path, body in read_archive(pieces, subject, contents):
                 digest = blob_digest(path)
                 if not is_digest(digest):
                     continue
+                blobs.add(digest)
                 with self._lock:
                     self._image_of[digest] = image.id
                     wanted = digest not in self._handed_out
                 if wanted and not self._spool.holds(digest):
                     self._spool_blob(digest, checked(body, digest, subject))
-        self._note_manifests(contents, image)
+        self._note_manifests(contents, image, blobs)
 
     def _spool_blob(self, digest: str, pieces: t.Iterable[bytes]) -> bool:
         incoming = self._spool.begin()
@@ -504,8 +535,9 @@ class DockerEngineStore(Store):
             incoming.drop()
             raise
 
-    def _note_manifests(self, contents: Contents, image: _Image) -> None:
-        """Note the image's manifest and all below it, and spool configurations."""
+    def _note_manifests(self, contents: Contents, image: _Image, blobs: set[str]) -> None:
+        """Note the image's manifest and all below it, and spool configurations. `blobs`: all others of the export."""
+        manifests: dict[str, Manifest] = {}
         for path, data in contents.documents.items():
             digest = blob_digest(path)
             if not is_digest(digest) or digest_of(data, digest.partition(":")[0]) != digest:
@@ -513,12 +545,18 @@ class DockerEngineStore(Store):
             document = json.loads(data)
             media_type = document.get("mediaType", "") if isinstance(document, dict) else ""
             if media_type in MANIFESTS or (isinstance(document, dict) and ("layers" in document or "manifests" in document)):
-                manifest = parse_manifest(data, media_type, digest, where=self._subject(image))
-                self._notes.put(f"manifest:{digest}", {"media_type": manifest.media_type, "data": data.decode(), "image": image.id})
+                manifests[digest] = parse_manifest(data, media_type, digest, where=self._subject(image))
             else:
+                blobs.add(digest)
                 with self._lock:
                     self._image_of[digest] = image.id
                 self._spool_blob(digest, [data])
+        for digest, manifest in manifests.items():
+            note: dict[str, t.Any] = {"media_type": manifest.media_type, "data": manifest.data.decode(), "image": image.id}
+            if digest == image.id and manifest.kind == "index":
+                there = [child.digest for child in manifest.children if _is_whole(child.digest, manifests, blobs)]
+                note.update({} if len(there) == len(manifest.children) else {"children": there})
+            self._notes.put(f"manifest:{digest}", note)
 
     # -- blobs of a source
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
@@ -784,7 +822,8 @@ class DockerEngineStore(Store):
         if not names:
             self._spool_blob(manifest.digest, [manifest.data])
             return ""
-        if self._api.inspect(manifest.digest) is not None:
+        if manifest.kind == "image" and self._api.inspect(manifest.digest) is not None:
+            # an index may be there with some of its platforms only
             self._give_names(manifest.digest, names)
             return manifest.digest
         with contextlib.ExitStack() as stack:
@@ -861,6 +900,20 @@ class _FromExport:
     def close(self) -> None:
         """Give up what has not been read of the export."""
         self._stack.close()
+
+
+def _first_of(texts: t.Sequence[str]) -> str:
+    more = f"; and {len(texts) - _SHOWN_DIGESTS} more" if len(texts) > _SHOWN_DIGESTS else ""
+    return "; ".join(texts[:_SHOWN_DIGESTS]) + more
+
+
+def _is_whole(digest: str, manifests: t.Mapping[str, Manifest], blobs: t.Collection[str]) -> bool:
+    """Whether a manifest is there with all that it names."""
+    manifest = manifests.get(digest)
+    if manifest is None:
+        return False
+    children = all(child.digest != digest and _is_whole(child.digest, manifests, blobs) for child in manifest.children)
+    return children and all(blob.digest in blobs or blob.is_foreign for blob in manifest.blobs)
 
 
 def _image_of_row(row: t.Mapping[str, t.Any]) -> _Image | None:

@@ -36,7 +36,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     RegistryError,
     ServerFailed,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import shown, shown_without_credentials
+from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import shown
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 #: seconds without a byte after which an engine is given up: it is silent while it writes an export to its own disk
@@ -75,14 +75,15 @@ class EngineAddress:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
-        return shown_without_credentials(self.url, 200)
+        """How messages call it: without a password, which nobody should put there."""
+        scheme, separator, rest = self.url.partition("://")
+        return f"{scheme}{separator}{re.sub(r'^[^/@]*:[^/@]*@', '***@', rest)}"
 
     def check(self) -> None:
         """Raise InvalidOption, naming the option, for what cannot work."""
         hint = "Give unix:///path/of/the/socket, tcp://host:port or ssh://user@host."
         if self.scheme not in ("unix", "tcp", "http", "https", "ssh"):
-            raise InvalidOption(f"{self.name} is no address of a Docker engine.", subject="url", hint=hint)
+            raise InvalidOption(f"{shown(self.name)} is no address of a Docker engine.", subject="url", hint=hint)
         if self.scheme != "unix":
             try:
                 parts = urlsplit(self.url)
@@ -90,7 +91,7 @@ class EngineAddress:
             except ValueError:
                 complete = False
             if not complete:
-                raise InvalidOption(f"{self.name} names no host and port.", subject="url", hint=hint)
+                raise InvalidOption(f"{shown(self.name)} names no host and port.", subject="url", hint=hint)
         if bool(self.client_certificate) != bool(self.client_key):
             given, missing = ("client_cert", "client_key") if self.client_certificate else ("client_key", "client_cert")
             raise InvalidOption(f"is missing, while {given} is given.", subject=missing, hint="A client's certificate needs both.")
@@ -127,7 +128,9 @@ class EngineAPI:
         version = said.get("ApiVersion") if isinstance(said, dict) else None
         if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+", version):
             raise InvalidAnswer(
-                "is no Docker engine: it does not say which version of the API it speaks.", subject=self.address.name, hint="Check the address."
+                "is no Docker engine: it does not say which version of the API it speaks.",
+                subject=self.address.name,
+                hint="Check the address.",
             )
         self._version = version
         return t.cast("dict[str, t.Any]", said)

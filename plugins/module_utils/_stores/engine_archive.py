@@ -28,6 +28,7 @@ DOCUMENT_LIMIT = 8 << 20
 _DOCUMENTS_LIMIT = 64 << 20
 _BLOCK = 512
 
+
 @dataclasses.dataclass
 class Contents:
     """What an archive says beside its layers. `documents`: {path: bytes} of what is JSON; `links`: {path: the path that it leads to}."""
