@@ -21,8 +21,8 @@ options:
         description:
           - V(registry) is any registry that speaks the OCI distribution specification.
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
-          - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the host
-            where the task runs.
+          - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the
+            host where the task runs.
         type: str
         choices: [registry, oci_layout, docker_engine]
         default: registry

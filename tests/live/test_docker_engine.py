@@ -659,9 +659,8 @@ def test_an_engine_that_says_in_its_answer_that_a_load_failed(engines: MakeDoubl
     engine = engines(True)
     to = {"type": "docker_engine", "url": engine.url}
     engine.refuses_loads = "content digest sha256:0: not found"
-    (failure,) = done(copy(endpoint(source), to, tmp_path, rules=[{**only("team/app")[0], "tags": {"include": ["1"]}}]), failed=1)[
-        "failures"
-    ]
+    rule = {"repositories": {"include": ["team/app"]}, "tags": {"include": ["1"]}}
+    (failure,) = done(copy(endpoint(source), to, tmp_path, rules=[rule]), failed=1)["failures"]
     assert failure["kind"] == "server_failed"
     assert "content digest" in failure["message"]
 
