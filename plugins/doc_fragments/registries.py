@@ -23,16 +23,23 @@ options:
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
           - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the
             host where the task runs.
+          - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
+            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify.
         type: str
-        choices: [registry, oci_layout, docker_engine]
+        choices: [registry, oci_layout, docker_engine, v1]
         default: registry
       url:
         description:
           - The registry's address, C(host) or C(host:port). TLS is spoken unless it begins with V(http://).
-          - Required for a registry.
+          - Required for a registry, of V(v1) as well. There it may be the index, which names the registries for each repository.
           - For a Docker engine, C(unix:///path/of/the/socket), C(tcp://host:port), or C(ssh://user@host), which needs the Python library
             C(paramiko) as well; by default C(unix:///var/run/docker.sock). With C(tcp://), TLS is spoken where O(source.ca_path) or
             O(source.client_cert) is given.
+        type: str
+      index_url:
+        description:
+          - The address of the index that knows users and repositories of a registry with O(source.type=v1), where that is somewhere else.
+            O(source.url) is then the registry that all images are read from.
         type: str
       path:
         description:
@@ -459,6 +466,7 @@ ModuleDocFragment.RULES = (
     description:
       - Which images are converted on the way, and to what. Nothing is by default but images of v1 registries, which have no manifests.
       - A converted image has another digest than its source, so signatures no longer fit it. The report has both digests.
+      - The same image becomes the same bytes in each run. Copying and verifying need the same value.
     type: dict
     default: {}
     suboptions:
@@ -468,12 +476,19 @@ ModuleDocFragment.RULES = (
         choices: [docker, oci]
         default: docker
       schema1:
-        description: What becomes of an image of schema 1, which many registries refuse by now.
+        description:
+          - What becomes of an image of schema 1, which many registries refuse by now. Its own signature is dropped.
+          - Each of its layers is read once more, to find out what a newer manifest says of it; the ledger remembers that.
         type: str
         choices: [none, docker, oci]
         default: none
       oci:
-        description: V(docker) makes schema 2 out of OCI images, for destinations that refuse those.
+        description:
+          - V(docker) makes schema 2 out of OCI images, and manifest lists out of indexes, for destinations that refuse those. Their
+            annotations are dropped, and so are the attestations that an index holds beside its images.
+          - Signatures and whatever else refers to images are artifacts, for which docker has no form. They do not follow, as with
+            O(referrers=false). Where a tag of an artifact is selected, that tag fails.
+          - An image with layers compressed with zstd fails, too.
         type: str
         choices: [none, docker]
         default: none

@@ -37,6 +37,8 @@ class SoftwareRepositoryDouble(ProductDouble):
         self.most = 100
         self.pages = True
         self.closed = False
+        #: whether manifests of OCI are taken: SWR refuses them, but for some regions
+        self.takes_oci = True
         self.tokens = OpaqueTokens()
         self.route("GET", "/swr/auth/v2/registry/auth", self._token)
         self.route("GET", "/dockyard/v2/repositories", self._list)
@@ -113,6 +115,9 @@ class SoftwareRepositoryDouble(ProductDouble):
             return challenge(f"{self.url}/swr/auth/v2/registry/auth", "dockyard", needed)
         if needed.endswith(":push") and needed.split(":")[1].partition("/")[0] not in self.organizations:
             return error(403, "DENIED", "you do not have the permission")
+        is_oci = asked.headers.get("content-type", "").startswith("application/vnd.oci.")
+        if asked.method == "PUT" and "/manifests/" in asked.path and is_oci and not self.takes_oci:
+            return error(400, "MANIFEST_INVALID", "Invalid image, fail to parse 'manifest.json'")
         return None
 
 

@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import threading
 import typing as t
+from http import HTTPStatus
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Holders, Need, open_source
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
@@ -34,6 +35,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AuthenticationFailed,
     ManifestBlobUnknown,
     MigrationError,
+    RegistryError,
     ServerFailed,
     SourceMoved,
     StateError,
@@ -42,12 +44,17 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import OCI_INDEX, OCI_MANIFEST
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: tags that are under way at the same time, and the bytes of their manifests: what bounds the engine's memory
 OPEN_TAGS = 1000
 OPEN_BYTES = 32 << 20
+_CONVERT_SCHEMA1 = "Many registries take none any more: set convert.schema1 to docker or oci, or leave it out."
+_CONVERT_OCI = "If it takes no OCI manifests, set convert.oci to docker."
 _PUT, _FETCH_CHILD, _FETCH = (0, 0), (2, 0), (2, 1)
+#: manifests whose reading brings blobs along: those that are here are moved on before more of them come
+_FETCH_WITH_BLOBS = (4, 0)
 
 Done = t.Callable[[t.Optional[MigrationError]], None]
 #: seconds that what is under way has to come to its end when the ledger cannot be written any more
@@ -212,7 +219,8 @@ class Engine:
             repository.users += 1
             self._read_on(repository)
         job = _Job(row, repository)
-        self._submit_fetch(_FETCH, lambda: self._attempt(job, self._fetch))
+        urgency = _FETCH_WITH_BLOBS if self._source.brings_blobs else _FETCH
+        self._submit_fetch(urgency, lambda: self._attempt(job, self._fetch))
         return True
 
     def _read_on(self, repository: _Repository | None) -> None:
@@ -462,8 +470,17 @@ class Engine:
                 raise UnsupportedManifest(
                     f"the destination does not take this manifest of schema 1, or has failed: {error.message}",
                     subject=error.subject,
-                    hint="Many registries take none any more: leave it out, or push the image again with a newer client.",
+                    hint=_CONVERT_SCHEMA1,
                 ) from error
+            raise
+        except (UnsupportedManifest, RegistryError) as error:
+            if isinstance(error, RegistryError) and error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            # refused for what it is, as far as one can tell
+            if manifest.kind == "schema1":
+                error.hint = _CONVERT_SCHEMA1
+            elif manifest.media_type in (OCI_MANIFEST, OCI_INDEX):
+                error.hint = f"{error.hint} {_CONVERT_OCI}"
             raise
         self.wrote = True
         self._blobs.named(row.repository, manifest)

@@ -115,7 +115,7 @@ class _Measuring:
     def row(self, row: PlanRow) -> None:
         """Measure what one row moves, and write it."""
         try:
-            manifest = self._source.manifest(row.source_repository, row.source_reference)
+            manifest = self._source.sketch(row.source_repository, row.source_reference)
             self._walk(row, wanted_form(manifest, self._policy), 0)
             self._learn_of_referrers(row, manifest)
         except ENDS_A_RUN:

@@ -43,17 +43,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.a
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile, profile_for
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider
-from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES, BlobSpool
-from ansible_collections.registryops.migration.plugins.module_utils._stores.docker_engine import DockerEngineStore
-from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import (
-    DEFAULT_URL,
-    TIMEOUT,
-    EngineAddress,
-    EngineAPI,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
+from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Reader
 
 Options = dict[str, t.Any]
 
@@ -77,11 +71,12 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1"], "default": "registry"},
     "url": {"type": "str"},
+    "index_url": {"type": "str"},
     "path": {"type": "path"},
     "image_host": {"type": "str"},
-    "timeout": {"type": "float", "default": TIMEOUT},
+    "timeout": {"type": "float", "default": 600.0},
     "provider": {"type": "str", "choices": sorted(PROFILES)},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
@@ -121,7 +116,7 @@ ENDPOINT: Options = {
 _ENDPOINT_OPTION: Options = {
     "type": "dict",
     "options": ENDPOINT,
-    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"])],
+    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"]), ("type", "v1", ["url"])],
     "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
 }
 
@@ -294,6 +289,8 @@ class Connections:
     def _open_as(self, name: str, options: Options, side: str) -> Store:
         try:
             store = self._open(name, options, side)
+            if side == "source":
+                store = converted(store, self._module.params.get("convert") or {})
         except (InvalidOption, InvalidReference) as error:
             error.subject = f"{name}.{error.subject}" if error.subject else name
             raise
@@ -306,9 +303,10 @@ class Connections:
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
         if options["type"] == "docker_engine":
             return self._open_engine(name, options, side)
+        if options["type"] == "v1":
+            return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
-        if not options["validate_certs"]:
-            self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
+        self._warn_of_unchecked(options, host)
         credential_for, headers, search_again = self._credentials(options, host)
         http = http_options(options, name)
         provided: list[Provider] = []
@@ -334,7 +332,11 @@ class Connections:
         by_answer = options["provider"] is None and profile is GENERIC
         return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
 
-    def _open_engine(self, name: str, options: Options, side: str) -> DockerEngineStore:
+    def _open_engine(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.docker_engine import DockerEngineStore
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import DEFAULT_URL, EngineAddress, EngineAPI
+
         address = EngineAddress(
             url=options["url"] or DEFAULT_URL,
             ca_file=options["ca_path"] or "",
@@ -358,16 +360,57 @@ class Connections:
                 check_registry_host(image_host)
             except InvalidReference as error:
                 raise InvalidOption(error.message, subject="image_host", hint="Give a registry's host or host:port.") from error
-        return DockerEngineStore(
-            EngineAPI(address), self._spool(), image_host=image_host, receives=side == "destination", bandwidth=self._bandwidth[side]
-        )
+        spool = BlobSpool(*self._spool_place())
+        receives = side == "destination"
+        return DockerEngineStore(EngineAPI(address), spool, image_host=image_host, receives=receives, bandwidth=self._bandwidth[side])
 
-    def _spool(self) -> BlobSpool:
-        """Where a store keeps blobs for a while: below `spool_dir`, or with the state, which has an option in modules that copy."""
+    def _open_v1(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._v1.protocol import V1Protocol
+
+        if side == "destination":
+            raise InvalidOption("v1 is only read from.", subject="type", hint="Give a registry of today, or an OCI layout.")
+        for option in ("identity_token", "registry_token"):
+            if options[option]:
+                raise InvalidOption("is nothing that v1 knows.", subject=option, hint="Give username and password.")
+        host, plain_http = split_url(options["url"], options["plain_http"])
+        index = ""
+        if options["index_url"]:
+            index_host, index_plain = _split_index_url(options["index_url"], plain_http)
+            index = f"{'http' if index_plain else 'https'}://{index_host}"
+        self._warn_of_unchecked(options, host)
+        credential_for, headers, _search_again = self._credentials(options, host)
+        reader = V1Protocol(
+            host,
+            plain_http=plain_http,
+            options=dataclasses.replace(
+                http_options(options, name), requests_per_second=self._figure(_REQUESTS[side], options["requests_per_second"])
+            ),
+            credential=lambda: credential_for(""),
+            headers=headers,
+            bandwidth=self._bandwidth[side],
+            on_secret=self._module.no_log_values.add,
+            index=index,
+        )
+        return self._store_of_v1(reader)
+
+    def _store_of_v1(self, reader: V1Reader) -> Store:
+        """A v1 source, however it is read, as a store."""
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import V1Store
+
+        form = (self._module.params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
+        return V1Store(reader, form, None, *self._spool_place())
+
+    def _spool_place(self) -> tuple[str, int]:
+        """The folder in which a store may keep blobs for a while, and how many bytes of them."""
         params = self._module.params
-        # in check mode nothing is left anywhere, not even a folder
-        folder = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_base()
-        return BlobSpool(params.get("spool_dir") or folder, params.get("spool_bytes") or SPOOL_BYTES)
+        # nothing is left there, but a check writes nothing into folders of ours at all
+        kept = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_home()
+        spool_bytes = params.get("spool_bytes")
+        return os.path.expanduser(params.get("spool_dir") or kept), SPOOL_BYTES if spool_bytes is None else spool_bytes
+
+    def _warn_of_unchecked(self, options: Options, host: str) -> None:
+        if not options["validate_certs"]:
+            self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions
@@ -459,6 +502,12 @@ class Connections:
         return failures
 
 
+def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
+    """A source with the conversions that the option `convert` asks for; the store itself where it asks for none."""
+    asked = {kind: convert.get(kind) or CONVERSIONS[kind] for kind in ("schema1", "oci")}
+    return ConvertingStore(store, **asked) if set(asked.values()) != {"none"} else store
+
+
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
     """`[https://]host[:port][/]` to the host and whether it is spoken to in plain http: asked for by `http://` or the option."""
     match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
@@ -475,6 +524,15 @@ def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
         return check_registry_host(host), plain_http or scheme == "http"
     except InvalidReference as error:
         raise InvalidOption(error.message, subject="url", hint=error.hint) from error
+
+
+def _split_index_url(url: str, plain_http: bool) -> tuple[str, bool]:
+    """`split_url` for the option `index_url`: in plain http where the registry is, unless it says otherwise."""
+    try:
+        return split_url(url, plain_http and not url.strip().startswith("https://"))
+    except InvalidOption as error:
+        error.subject = "index_url"
+        raise
 
 
 def http_options(options: Options, side: str = "") -> HTTPOptions:
@@ -518,11 +576,15 @@ def policy_of(params: Options) -> Policy:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in names if params.get(name) is not None}
+    convert = {**CONVERSIONS, **(params.get("convert") or {})}
+    if convert["oci"] == "docker":
+        # whatever refers to an image is an artifact, for which docker has no form
+        chosen["referrers"] = False
     return Policy(
         platforms=_platforms(params.get("platforms") or []),
         index=params.get("platform_index") or "whole",
         workers=params["workers"],
-        convert={**CONVERSIONS, **(params.get("convert") or {})},
+        convert=convert,
         only=None if only is None else frozenset(only),
         **chosen,
     )
@@ -577,17 +639,17 @@ def state_dir_of(params: Options, source: Store, destination: Store) -> str:
     if params["state_dir"]:
         return str(params["state_dir"])
     pair = "-to-".join(re.sub(r"[^a-zA-Z0-9.]+", "_", store.name).strip("_") for store in (source, destination))
-    return os.path.join(_state_base(), pair[:200])
+    return os.path.join(_state_home(), pair[:200])
 
 
-def _state_base() -> str:
+def _state_home() -> str:
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(base, "registryops.migration")
 
 
 #: what decides what a copy does; how fast it does it, and who it is at the registries, does not
 _DECIDING = (
-    *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers"),
+    *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers", "convert"),
     *("existing_tags", "backup_tag", "on_error", "retries", "plan_file"),
 )
 

@@ -49,6 +49,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import (
     DOCKER_CONFIG,
+    DOCKER_LAYER,
     DOCKER_MANIFEST,
     INDEXES,
     MANIFESTS,
@@ -156,6 +157,7 @@ class DockerEngineStore(Store):
         self._spool = spool
         self._host = canonical_registry(image_host) if image_host else ""
         self._receives = receives
+        self.brings_blobs = not receives
         self._bandwidth = bandwidth or Rate(0)
         self._engine = api.address.name
         self.name = f"{self._engine} ({image_host})" if image_host else self._engine
@@ -341,6 +343,30 @@ class DockerEngineStore(Store):
             return self._noted_manifest(digest, note, image)
         with self._image_lock(image.id):
             return self._kept_manifest(image) if self._keeps_forms else self._made_manifest(image)
+
+    def sketch(self, repository: str, reference: str) -> Manifest:
+        image = self._find(repository, reference)
+        known = image is None or self._receives or self._notes.get(f"manifest:{image.id}" if self._keeps_forms else f"image:{image.id}")
+        if image is None or known:
+            return self.manifest(repository, reference)
+        said = self._api.inspect(image.id) or {}
+        layers = [one for one in (said.get("RootFS") or {}).get("Layers") or () if isinstance(one, str) and is_digest(one)]
+        # what the steps of its history have added, as long as these are the layers
+        sizes = [size for size in self._api.layer_sizes(image.id) if size]
+        if len(sizes) != len(layers):
+            sizes = [0] * len(layers)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": {"mediaType": DOCKER_CONFIG, "size": 0, "digest": image.id},
+            "layers": [{"mediaType": DOCKER_LAYER, "size": size, "digest": one} for one, size in zip(layers, sizes)],
+        }
+        return make_manifest(document, DOCKER_MANIFEST, image.id)
+
+    def created(self, repository: str, reference: str) -> str:
+        image = self._find(repository, reference)
+        said = self._api.inspect(image.id) if image is not None else None
+        return str((said or {}).get("Created") or "")
 
     def _noted_manifest(self, digest: str, note: t.Mapping[str, t.Any], image: _Image) -> Manifest:
         manifest = parse_manifest(note["data"].encode(), note["media_type"], digest, where=self._subject(image))
@@ -573,26 +599,30 @@ class DockerEngineStore(Store):
 
     def open_blob(self, repository: str, descriptor: Descriptor) -> BlobSource:
         digest = descriptor.digest
-        note = self._notes.get(f"image:{digest}")
-        if note is not None:
-            return _Bytes(note["config"].encode())
+        if not self._keeps_forms and digest in self._listed().by_id:
+            image = self._listed().by_id[digest]
+            with self._image_lock(digest):
+                self._made_manifest(image)
+            note = self._notes.get(f"image:{digest}")
+            if note is not None:
+                return _Bytes(note["config"].encode())
         with self._lock:
-            image = self._listed().by_id.get(self._image_of.get(digest, ""))
-        if image is None:
+            owner = self._listed().by_id.get(self._image_of.get(digest, ""))
+        if owner is None:
             raise BlobUnknown("the engine does not have it.", subject=f"{self.name}: {repository}@{digest}")
-        with self._image_lock(image.id):
+        with self._image_lock(owner.id):
             source: BlobSource | None = self._spool.open(digest)
             if source is None:
                 with self._lock:
                     self._handed_out.discard(digest)
                 if self._keeps_forms:
-                    self._export_as_kept(image)
+                    self._export_as_kept(owner)
                 else:
-                    self._export(image, all_layers=True)
+                    self._export(owner, all_layers=True)
                 source = self._spool.open(digest)
         with self._lock:
             self._handed_out.add(digest)
-        return source or _FromExport(descriptor, self._subject(image), lambda: self._blob_of_export(image, digest))
+        return source or _FromExport(descriptor, self._subject(owner), lambda: self._blob_of_export(owner, digest))
 
     @contextlib.contextmanager
     def _blob_of_export(self, image: _Image, digest: str) -> t.Iterator[t.Iterator[bytes]]:

@@ -320,6 +320,12 @@ class EngineAPI:
             return None
         return said if isinstance(said, dict) else None
 
+    def layer_sizes(self, name: str) -> list[int]:
+        """How many bytes each step of an image's history has added, the first step first; 0 for those without a layer."""
+        said = self._json("GET", f"/images/{_quoted(name)}/history", name)
+        rows = said if isinstance(said, list) else []
+        return [row["Size"] for row in reversed(rows) if isinstance(row, dict) and isinstance(row.get("Size"), int)]
+
     @contextlib.contextmanager
     def export(self, name: str) -> t.Iterator[t.Iterator[bytes]]:
         """The bytes of an export (`docker save`); who does not read all of them gives the rest up."""
