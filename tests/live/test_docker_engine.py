@@ -183,6 +183,19 @@ def test_a_plan_tells_what_would_move(docker_engine: DockerEngine, registries: R
     assert verified.result["equal"] == 1, verified.text
 
 
+def test_several_destinations_take_one_export(docker_engine: DockerEngine, registries: RegistryFactory, tmp_path: Path) -> None:
+    docker_engine.build("several/app:1", [("a", content("several", 400_000)), ("b", content("several b"))])
+    first, second = registries.start("first"), registries.start("second")
+    exports = docker_engine.exports()
+    more = {"further_destinations": [endpoint(second)], "rules": only("several/app")}
+    done(copy(engine_endpoint(docker_engine), endpoint(first), tmp_path, **more), copied=2)
+    assert docker_engine.exports() == exports + 1
+    assert tags_of(first) == tags_of(second)
+    assert assert_complete(second) == 3
+    assert not done(copy(engine_endpoint(docker_engine), endpoint(first), tmp_path, **more), unchanged=2)["changed"]
+    assert docker_engine.exports() == exports + 1
+
+
 # -- docker pull, docker tag, docker push, in one task -------------------------------------------------------------------------
 
 
@@ -288,6 +301,20 @@ def test_images_go_from_a_registry_to_an_engine(
     third = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=2)
     assert third["blobs"] == {"uploaded": 2, "mounted": 0, "present": 1}
     assert third["bytes_copied"] < 20_000
+
+    # on other layers than before, they are not what the engine has: they come again
+    turned = images.ImageSet()
+    layers = [images.layer("three", 10_000), images.layer("base", 40_000)]
+    image = images.add_image(turned.repository("team/app"), "turned", layers, ["turned"], docker=True)
+    push(source.url, turned)
+    fourth = done(copy(endpoint(source), to, tmp_path, rules=rules), copied=1, unchanged=3)
+    assert fourth["blobs"] == {"uploaded": 3, "mounted": 0, "present": 2}
+    assert docker_engine.id_of("to.example.com:5000/team/app:turned") == config_of(turned, "team/app", image.digest)
+
+    # and what was removed comes back
+    docker_engine.forget("to.example.com:5000/team/app:1", "to.example.com:5000/team/app:turned")
+    done(copy(endpoint(source), to, tmp_path, rules=rules), copied=2, unchanged=2)
+    assert "to.example.com:5000/team/app:1" in docker_engine.names()
 
     # and the engine can give all of it away: its layers are whole
     target = registries.start("target")

@@ -402,6 +402,8 @@ class Connections:
 
     def _spool_place(self) -> tuple[str, int]:
         """The folder in which a store may keep blobs for a while, and how many bytes of them."""
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES
+
         params = self._module.params
         # nothing is left there, but a check writes nothing into folders of ours at all
         kept = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_home()

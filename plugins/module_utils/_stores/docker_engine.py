@@ -432,8 +432,8 @@ class DockerEngineStore(Store):
         if differing:
             shown = [f"{name} was {before} and is {after}" for name, before, after in differing]
             warnings.append(
-                f"{len(differing)} image(s) of the engine {self._engine} have another digest than where the engine pulled them from, for it "
-                f"does not keep the compressed layers: {_first_of(shown)}. The image IDs stay the same. Whoever pulls by digest or checks "
+                f"{len(differing)} image(s) of the engine {self._engine} have another digest than where it pulled them from, for it does "
+                f"not keep the compressed layers: {_first_of(shown)}. The image IDs stay the same. Whoever pulls by digest or checks "
                 "signatures needs the new digests; a copy from the registry itself keeps the old ones."
             )
         if incomplete:

@@ -338,20 +338,27 @@ class EngineAPI:
 
     def load(self, pieces: t.Iterable[bytes], subject: str) -> None:
         """Have the engine read what an export looks like (`docker load`)."""
+        # it tells how far it is, so that a large image is no long silence
         answer = self._request(
-            "POST", "/images/load", params={"quiet": "1"}, data=iter(pieces), headers={"Content-Type": "application/x-tar"}
+            "POST", "/images/load", params={"quiet": "0"}, data=iter(pieces), headers={"Content-Type": "application/x-tar"}
         )
-        self._check(answer, subject)
-        body = self._body(answer, 16 << 20)
-        for line in body.splitlines():
-            try:
-                said = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(said, dict) and ("error" in said or "errorDetail" in said):
-                detail = said.get("errorDetail")
-                text = str(said.get("error") or (detail.get("message") if isinstance(detail, dict) else "") or "")
-                raise self._refused(HTTPStatus.INTERNAL_SERVER_ERROR, text, subject)
+        try:
+            self._check(answer, subject)
+            for line in _lines(self._pieces(answer)):
+                self._check_line(line, subject)
+        finally:
+            answer.close()
+
+    def _check_line(self, line: bytes, subject: str) -> None:
+        """Raise what a line of the answer to a load says, if it is an error."""
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(said, dict) and ("error" in said or "errorDetail" in said):
+            detail = said.get("errorDetail")
+            text = str(said.get("error") or (detail.get("message") if isinstance(detail, dict) else "") or "")
+            raise self._refused(HTTPStatus.INTERNAL_SERVER_ERROR, text, subject)
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         """Give an image one more name."""
@@ -372,6 +379,16 @@ class EngineAPI:
         self._local = threading.local()
         for client in clients:
             client.close()
+
+
+def _lines(pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """The lines of a text; what follows the first 64 KiB of one is left out."""
+    rest = b""
+    for data in pieces:
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+        rest = rest[: 64 << 10]
+    yield rest
 
 
 def _quoted(name: str) -> str:

@@ -175,7 +175,7 @@ def layout_archive(descriptor: t.Mapping[str, t.Any], blobs: t.Iterable[File], n
         {**descriptor, "annotations": {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}}
         for name in names
     ]
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries or [descriptor]}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries or [dict(descriptor)]}
     yield File.of("index.json", json.dumps(index).encode())
 
 
