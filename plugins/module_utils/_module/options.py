@@ -270,7 +270,7 @@ class Connections:
 
     def _hide_password(self, address: str) -> None:
         """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
-        match = re.match(r"(?:\w+://)?[^/@:]*:(.+)@", address)
+        match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
         if match:
             self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
 

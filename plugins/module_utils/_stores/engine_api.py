@@ -25,6 +25,7 @@ from urllib.parse import quote, urlsplit
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import PIECE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
+    AuthenticationFailed,
     CertificateUntrusted,
     ConnectionFailed,
     InvalidAnswer,
@@ -214,6 +215,12 @@ class EngineAPI:
                 f"{self.address.name} wants a client's certificate, or speaks TLS where plain http was spoken.",
                 subject=where,
                 hint="Give ca_path, client_cert and client_key.",
+            )
+        if self.address.scheme == "ssh" and re.search(r"No authentication methods|Authentication failed|AuthenticationException", text):
+            return AuthenticationFailed(
+                f"{self.address.name} does not let this user in.",
+                subject=where,
+                hint="Give the user as ssh://user@host; the key comes from ssh-agent, from ~/.ssh, or from IdentityFile in ~/.ssh/config.",
             )
         if "timed out" in text.lower():
             return ConnectionFailed(
