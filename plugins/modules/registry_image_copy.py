@@ -122,12 +122,15 @@ options:
       - With O(further_destinations), the folder for what one destination has got and another one still needs. It holds a single file
         without a name, so nothing is left in it, whatever happens.
       - Of a registry with O(source.type=v1), also the folder for layers that have been read, to make their manifest, and wait to be moved.
+      - With a Docker engine, the folder for layers that it has exported, and for those of an image that it has yet to load; another file
+        like that.
       - By default O(state_dir), or in check mode the system's folder for temporary files.
     type: path
   spool_bytes:
     description:
       - Bytes in O(spool_dir) at the most, for each of the two uses.
       - What has no room is read from the source again for those who need it, see RV(read_again).
+      - For a Docker engine that images go to, it has to be enough for the largest image.
     type: int
     default: 10737418240
   plan_file:
@@ -211,6 +214,20 @@ EXAMPLES = r"""
         to: "18:00"
         days: [mon, tue, wed, thu, fri]
         bytes_per_second: 5000000
+
+- name: Move what docker images shows to a registry, in place of docker tag and docker push
+  registryops.migration.registry_image_copy:
+    source:
+      type: docker_engine
+    destination:
+      url: swr.eu-de.otc.t-systems.com
+      username: eu-de@ABCDEFGHIJKLMNOPQRST
+      password: "{{ swr_password }}"
+    rules:
+      - repositories:
+          include: [nginx, team/*]
+        mapping:
+          prefix: cloud-develop
 
 - name: Take images to a folder that crosses an air gap
   registryops.migration.registry_image_copy:

@@ -125,7 +125,9 @@ class _Measuring:
                 self.result.unread += 1
             self._write([dataclasses.replace(row, note=str(error.message))])
         else:
-            self._write([dataclasses.replace(row, digest=manifest.source_digest, media_type=manifest.media_type)])
+            # of one that is made on the way, the source's own type is that of the row, if it is known
+            media_type = (row.media_type if manifest.made_from else "") or manifest.media_type
+            self._write([dataclasses.replace(row, digest=manifest.source_digest, media_type=media_type)])
 
     def _learn_of_referrers(self, row: PlanRow, manifest: Manifest) -> None:
         with self._lock:

@@ -24,8 +24,15 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.mea
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy, Rule
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AlreadyRunning, MigrationError, Stopped, TagConflict
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, IndexForm, Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AlreadyRunning,
+    InvalidOption,
+    MigrationError,
+    Stopped,
+    TagConflict,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: seconds that what is under way has to come to its end when a run is asked to stop
@@ -194,6 +201,7 @@ def make_plan(job: Job) -> Outcome:
     started = time.monotonic()
     job.source.check(writing=False)
     job.destination.check(writing=False, new=True)
+    job = fitted(job)
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         # a run may be at work with this ledger
@@ -254,6 +262,7 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
         if job.plan_file:
             outcome.repositories, watch.planned = _read_through(job)
         job.destination.check(writing=True)
+        job = fitted(job)
         _remember(job, ledger)
         ledger.start(job.source.name, job.destination.name)
         finished = False
@@ -270,6 +279,27 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
             ledger.finish(state if finished else "aborted", _summary(outcome))
     outcome.totals = moved_lines(outcome.bytes, outcome.blobs)
     return _close(job, outcome, started)
+
+
+def fitted(job: Job) -> Job:
+    """The job without what its destination, which has been checked, cannot hold: other platforms than its own, and referrers.
+
+    Raises InvalidOption where several platforms are wanted of a store that holds one.
+    """
+    policy = job.policy
+    only = job.destination.holds_platform
+    if only and len(policy.platforms) > 1:
+        raise InvalidOption(
+            f"{', '.join(map(str, policy.platforms))}: {job.destination.name} holds an image of one platform only.",
+            subject="platforms",
+            hint=f"Name one, or leave it out for {only}.",
+        )
+    if only:
+        index: IndexForm = "sparse" if policy.index == "whole" else policy.index
+        policy = dataclasses.replace(policy, platforms=policy.platforms or (parse_platform(only),), index=index)
+    if not job.destination.holds_referrers:
+        policy = dataclasses.replace(policy, referrers=False)
+    return dataclasses.replace(job, policy=policy)
 
 
 def _read_through(job: Job) -> tuple[int, int]:

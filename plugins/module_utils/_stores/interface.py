@@ -75,6 +75,16 @@ class Store(abc.ABC):
         return True
 
     @property
+    def holds_platform(self) -> str:
+        """The platform of all images that it can hold, where that is one only; empty for any. Asked for once the store has been checked."""
+        return ""
+
+    @property
+    def holds_referrers(self) -> bool:
+        """Whether it can hold what refers to images: signatures and the like."""
+        return True
+
+    @property
     def provider(self) -> Provider | None:
         """What its product can do beside holding images; None where there is no product behind it. Asked for once it is recognised."""
         return None
