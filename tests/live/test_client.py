@@ -24,7 +24,7 @@ from estate.images import digest_of
 from estate.push import push
 from runs.wire import blob, connect, manifest_of, noise
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, client as our_client, http as our_http
+from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, http as our_http, paging
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE, Features, RegistryClient, Upload
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -296,7 +296,7 @@ def test_pages_in_a_circle(link, registry, client):
 
 def test_pages_without_end(registry, client, monkeypatch):
     """Each has another address and the same names."""
-    monkeypatch.setattr(our_client, "MOST_BARREN_PAGES", 5)
+    monkeypatch.setattr(paging, "MOST_BARREN_PAGES", 5)
     registry.behaviour.rules += [
         Rule(status=200, headers={"Link": f"</v2/many/tags/list?page={number}>; rel=next"}, body=b'{"tags": ["a"]}') for number in range(20)
     ]

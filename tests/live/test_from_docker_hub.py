@@ -17,7 +17,7 @@ from estate.docker_hub import DockerHubDouble
 from estate.images import ImageSet
 from estate.product import Answer, Asked
 from estate.push import push
-from runs.modules import Options, endpoint, run_module
+from runs.modules import Options, endpoint, run_module, start_module
 from runs.providers import Product, assert_copied, assert_nothing_to_do, digests_of, team_set
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import window_in_words
@@ -185,6 +185,26 @@ def test_wait_goes_on_when_there_are_pulls_again(hub: Product, plain: Registry, 
     moments = sorted(moment for _who, moment, _path in double.pulled)
     assert moments[6] - moments[0] >= double.pull_window
     assert run.result["pulls"]["used"] == MANIFESTS
+
+
+def test_who_waits_says_so_and_can_be_stopped(hub: Product, plain: Registry, tmp_path: Path) -> None:
+    double = double_of(hub)
+    double.pull_limit = 6
+    state = tmp_path / "state"
+    started = start_module("registry_image_copy", {"source": hub.endpoint(), "destination": endpoint(plain), "state_dir": str(state)})
+    journal = state / "progress.jsonl"
+    deadline = time.monotonic() + 60
+    while not journal.exists() or '"waiting_for_pulls":true' not in journal.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (state / "stop").touch()
+    run = started.wait()
+    assert run is not None
+    assert "asked to stop" in run.result["msg"]
+    assert run.result["counts"]["failed"] == 0
+    assert run.result["counts"]["copied"] + run.result["counts"]["not_attempted"] == len(team_set().tags())
+    assert len(tags_of(plain)) == run.result["counts"]["copied"]
+    assert (len(double.pulled), double.refused_pulls) == (6, 0)
 
 
 def test_others_take_the_last_pulls(hub: Product, plain: Registry, tmp_path: Path) -> None:

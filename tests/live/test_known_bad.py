@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inputs on which other tools for the same work break: each has a test, here or elsewhere; those of v1 registries are with the tests of these.
+"""Inputs on which other tools for the same work break: each has a test, here or elsewhere.
 
 The other tools are docker/migrator (a shell script around an engine), image-syncer, Harbor's replication, Data Transfer Hub's plugin for
 Amazon ECR, and scripts of docker pull, tag and push. What is said of them is what their sources do, or what their trackers report.
+Inputs from registries of version 1 are among the tests of these.
 """
 
 from __future__ import annotations

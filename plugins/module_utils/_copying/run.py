@@ -171,6 +171,9 @@ class _Watch:
 
     def stop(self) -> None:
         """End as soon as possible, in order."""
+        for store in (self._job.source, self._job.destination):
+            if store.pulls is not None:
+                store.pulls.give_up()
         with self._lock:
             self.stopped = True
             if self._engines:
@@ -196,6 +199,9 @@ class _Watch:
             "bytes_total_known": bool(engines) and engines[-1]["bytes_total_known"],
             "blobs_moving": sum(engine["blobs_moving"] for engine in engines),
             "requests": sum(_requests(self._job).values()),
+            "waiting_for_pulls": any(
+                store.pulls.is_waiting for store in (self._job.source, self._job.destination) if store.pulls is not None
+            ),
         }
 
 

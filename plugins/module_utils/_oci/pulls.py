@@ -57,12 +57,24 @@ class PullQuota:
         self._looking = False
         #: when it is worthwhile to ask again what is left
         self._look_at = 0.0
+        self._waiting = 0
         self._changed = threading.Condition()
 
     @property
     def is_limited(self) -> bool:
         """Whether the registry has named a limit."""
         return self.limit is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run waits for pulls."""
+        return self._waiting > 0
+
+    def give_up(self) -> None:
+        """Wait no longer, now and later: who waits gets PullsUsedUp."""
+        with self._changed:
+            self.on_quota = "stop"
+            self._changed.notify_all()
 
     def refuses(self, status: int, headers: t.Mapping[str, str]) -> bool:
         """Whether an answer says that there is no pull left. It does not get better by asking again."""
@@ -132,7 +144,9 @@ class PullQuota:
                 if self._known and pause > 0:
                     if self.on_quota == "stop":
                         raise self.used_up()
+                    self._waiting += 1
                     self._changed.wait(pause)
+                    self._waiting -= 1
                     continue
                 self._looking = True
                 return False
