@@ -288,6 +288,15 @@ options:
             where a request is refused as too large.
         type: int
         default: 0
+      on_quota:
+        description:
+          - What is done where the registry counts the manifests that are read, as Docker Hub does, and there may be no more of them
+            for now.
+          - V(wait) goes on when there are pulls again, however long that takes. V(stop) asks for no manifest any more, ends what can be
+            ended, and fails; the next run goes on there.
+        type: str
+        choices: [wait, stop]
+        default: wait
   destination:
     description: The registry (or folder) that images go to.
     type: dict

@@ -280,7 +280,7 @@ counts:
       type: int
       sample: 0
     not_attempted:
-      description: Not come to because of O(on_error=abort).
+      description: Not come to because of O(on_error=abort), or of O(source.on_quota=stop).
       type: int
       sample: 0
 failures:
@@ -320,6 +320,38 @@ requests:
   returned: when the run came to an end
   type: dict
   sample: {source: 95, destination: 155}
+pulls:
+  description:
+    - Where the source counts the manifests that are read, as Docker Hub does, how many there may be. What check mode asks for does not
+      count.
+  returned: when the source counts them and the run came to an end
+  type: dict
+  contains:
+    limit:
+      description: How many there may be in a window of time; none where this user is not limited.
+      type: int
+      sample: 100
+    window:
+      description: The length of that window in seconds.
+      type: float
+      sample: 21600
+    remaining:
+      description: How many were left when the source was asked last.
+      type: int
+      sample: 76
+    used:
+      description: How many manifests the run has read.
+      type: int
+      sample: 24
+    needed:
+      description: In check mode, where there is a limit, how many manifests the copy would have to read. What earlier runs have read does
+        not count, and what several tags share counts once.
+      type: int
+      sample: 130
+    at_least:
+      description: In check mode, whether there may be more, because not all lists could be read, or because of signatures.
+      type: bool
+      sample: false
 seconds:
   description: How long it took.
   returned: when the run came to an end

@@ -22,13 +22,19 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.jou
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import (
+    PlanText,
+    measured_lines,
+    moved_lines,
+    pull_lines,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, IndexForm, Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AlreadyRunning,
     InvalidOption,
     MigrationError,
+    PullsUsedUp,
     Stopped,
     TagConflict,
 )
@@ -53,6 +59,9 @@ class Outcome:
     seconds: float = 0.0
     plan_file: str = ""
     ledger: str = ""
+    #: where manifests that are read at the source count: `limit` and `remaining` (None where there is no limit), `window` in seconds,
+    #: `used`; for a plan `needed`, and whether that is only the least (`at_least`)
+    pulls: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     complete: bool = True
     #: something was written, whatever became of the tags
     wrote: bool = False
@@ -164,6 +173,9 @@ class _Watch:
 
     def stop(self) -> None:
         """End as soon as possible, in order."""
+        for store in (self._job.source, self._job.destination):
+            if store.pulls is not None:
+                store.pulls.give_up()
         with self._lock:
             self.stopped = True
             if self._engines:
@@ -189,6 +201,9 @@ class _Watch:
             "bytes_total_known": bool(engines) and engines[-1]["bytes_total_known"],
             "blobs_moving": sum(engine["blobs_moving"] for engine in engines),
             "requests": sum(_requests(self._job).values()),
+            "waiting_for_pulls": any(
+                store.pulls.is_waiting for store in (self._job.source, self._job.destination) if store.pulls is not None
+            ),
         }
 
 
@@ -237,6 +252,11 @@ def make_plan(job: Job) -> Outcome:
     outcome.bytes = measured.moving.bytes
     outcome.blobs = {"missing": measured.moving.count, "known": measured.known.count, "present": measured.present.count}
     outcome.totals = measured_lines(measured)
+    if job.source.pulls is not None:
+        outcome.pulls = job.source.pulls.as_dict()
+        if job.source.pulls.is_limited:
+            outcome.pulls |= {"needed": len(measured.pulls), "at_least": bool(measured.uncounted or measured.referrers or measured.unread)}
+        outcome.totals += pull_lines(outcome.pulls, job.source.pulls.on_quota)
     return _close(job, outcome, started)
 
 
@@ -278,6 +298,9 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
     outcome.totals = moved_lines(outcome.bytes, outcome.blobs)
+    if job.source.pulls is not None:
+        outcome.pulls = job.source.pulls.as_dict()
+        outcome.totals += pull_lines(outcome.pulls, job.source.pulls.on_quota)
     return _close(job, outcome, started)
 
 
@@ -335,7 +358,7 @@ def _take_plan(outcome: Outcome, planner: Planner) -> None:
     outcome.repositories = planner.repositories
     outcome.warnings = planner.warnings
     for failure in planner.failures:
-        outcome.counts["failed"] += 1
+        outcome.counts["not_attempted" if isinstance(failure.error, PullsUsedUp) else "failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)
         outcome.text.failed(failure.repository, failure.tag, failure.error.message)
 
@@ -383,7 +406,10 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome, watch: _Watch) 
     if not outcome.complete:
         # what was not come to is read all the same: for the rows that need nothing done, and for the number of the others
         collections.deque(planned, maxlen=0)
-        outcome.counts["not_attempted"] = moving - done
+        outcome.counts["not_attempted"] += moving - done
+        if engine.without_pulls is not None:
+            row, error = engine.without_pulls
+            outcome.add_failure(row.repository, row.key, error)
 
 
 def _settled(job: Job, row: PlanRow, form: str) -> TagRow:

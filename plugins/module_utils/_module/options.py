@@ -133,6 +133,7 @@ ENDPOINT: Options = {
     "concurrency": {"type": "int", "default": 0},
     "requests_per_second": {"type": "float", "default": 0.0},
     "chunk_size": {"type": "int", "default": 0},
+    "on_quota": {"type": "str", "choices": ["wait", "stop"], "default": "wait"},
 }
 
 _ENDPOINT_OPTION: Options = {
@@ -360,7 +361,8 @@ class Connections:
             return provided[0]
 
         by_answer = chosen is None and profile is GENERIC
-        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+        how: Options = {"recognise": by_answer, "shared_by": self._shared_by, "on_quota": options["on_quota"]}
+        return RegistryStore(client, profile, options["chunk_size"], provide, **how)
 
     def _open_engine(self, name: str, options: Options, side: str) -> Store:
         from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool

@@ -18,7 +18,9 @@ import time
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, InvalidAnswer
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query
 from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import typed
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
@@ -40,6 +42,8 @@ ADDRESS = "https://hub.docker.com"
 _USUAL_LIFE = 540.0
 #: a token is renewed when it has less life left than this (seconds), or half of its life if that is less
 _RENEW_BEFORE = 60.0
+#: how access tokens begin: a person's, an organization's
+_ACCESS_TOKENS = ("dckr_pat_", "dckr_oat_")
 _PAGE: t.Mapping[str, int] = {"page": 1, "page_size": 100}
 _KINDS: t.Mapping[str, type] = {"private": bool, "description": str, "full_description": str, "immutable_tags": list}
 
@@ -99,7 +103,15 @@ class DockerHub(Provider):
     def _sign_in(self, identifier: str, secret: str) -> None:
         started = time.monotonic()
         what = f"Docker Hub's API as {identifier}"
-        reply = self._door.ask("POST", "/auth/token", document={"identifier": identifier, "secret": secret}, what=what)
+        try:
+            reply = self._door.ask("POST", "/auth/token", document={"identifier": identifier, "secret": secret}, what=what)
+        except AuthenticationFailed as error:
+            if not secret.startswith(_ACCESS_TOKENS):
+                error.hint = (
+                    "Check username and password. An account with two-factor authentication or single sign-on needs a personal access "
+                    "token in place of the password, an organization its access token."
+                )
+            raise
         token = required(reply.document, "access_token", what)
         if not (token.isascii() and token.isprintable()):
             raise InvalidAnswer("answered with a token that is none.", subject=what)
@@ -158,6 +170,7 @@ class DockerHub(Provider):
                     text(row, "media_type"),
                     number(row, "full_size"),
                     text(row, "tag_last_pushed") or text(row, "last_updated"),
+                    manifests=_below(row),
                 )
         return list(found.values())
 
@@ -201,6 +214,14 @@ class DockerHub(Provider):
         rules = wanted["immutable_tags"]
         document = {"immutable_tags": bool(rules), "immutable_tags_rules": rules}
         self._api.ask("PATCH", f"{_path(name)}/immutabletags", document=document, what=f"{self.site.host}/{name}")
+
+
+def _below(row: t.Any) -> tuple[str, ...]:
+    """Digests of the manifests of a tag's platforms, and of what else its index names; none where the tag is one image."""
+    if text(row, "media_type") not in ("", *INDEXES):
+        return ()
+    images = {text(image, "digest") for image in listed(row, "images")}
+    return tuple(sorted(digest for digest in images - {text(row, "digest")} if is_digest(digest)))
 
 
 def _path(repository: str) -> str:
