@@ -128,6 +128,12 @@ options:
       - Bytes in O(spool_dir) at the most. What has no room is read from the source again for those who need it, see RV(read_again).
     type: int
     default: 10737418240
+  continue_run:
+    description:
+      - This task is one more part of the last run between the same registries, so that one report tells of both. For a migration in
+        several tasks.
+    type: bool
+    default: false
   plan_file:
     description:
       - In check mode, the plan is written to this file.
@@ -411,6 +417,7 @@ def main() -> None:
             **FURTHER_DESTINATIONS,
             "spool_dir": {"type": "path"},
             "spool_bytes": {"type": "int", "default": SPOOL_BYTES},
+            "continue_run": {"type": "bool", "default": False},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
@@ -433,7 +440,16 @@ def main() -> None:
         rules, policy = rules_of(module.params), policy_of(module.params)
         folders = state_dirs_of(module.params, source, destinations)
         jobs = [
-            Job(source, to, rules, policy, folder, plan_file, neighbours_of(module.params, folders, folder))
+            Job(
+                source,
+                to,
+                rules,
+                policy,
+                folder,
+                plan_file,
+                neighbours_of(module.params, folders, folder),
+                module.params["continue_run"],
+            )
             for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
         ]
         if further:
