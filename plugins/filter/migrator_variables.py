@@ -12,16 +12,16 @@ description:
   - Reads the environment that docker/migrator was run with, and returns the variables of the role
     P(registryops.migration.migrator#role) that mean the same, with the defaults that it had.
   - The role's own variable C(migrator_env) goes through this filter.
-  - A variable that is not known though it begins with C(V1_) or C(V2_) is an error, for what is misspelt would be read by nobody.
-    All others, such as C(PATH), are left alone.
+  - What begins with C(V1_) or C(V2_) and is not known is an error, for what is misspelt would be read by nobody. Whatever else is not
+    known, such as C(PATH), is left alone.
 author:
   - registryops.migration contributors (@registryops)
 options:
   _input:
     description:
       - A dictionary; or a list of C(NAME=value), or of dictionaries with C(name) and C(value); or a text.
-  - What begins with C(V1_) or C(V2_) and is not known is an error, for what is misspelt would be read by nobody. Whatever else is not
-    known, such as C(PATH), is left alone.
+      - A text is a C(docker run) command, of which C(-e), C(--env) and the volume for C(/etc/docker/certs.d) are read; or lines of a
+        file for C(--env-file); or the part C(environment) of a file for Docker Compose.
       - Nothing is expanded, C($HOME) in a text stays C($HOME).
     type: raw
     required: true
