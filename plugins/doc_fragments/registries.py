@@ -21,13 +21,20 @@ options:
         description:
           - V(registry) is any registry that speaks the OCI distribution specification.
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
+          - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
+            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify.
         type: str
-        choices: [registry, oci_layout]
+        choices: [registry, oci_layout, v1]
         default: registry
       url:
         description:
           - The registry's address, C(host) or C(host:port). TLS is spoken unless it begins with V(http://).
-          - Required for a registry.
+          - Required for a registry, of V(v1) as well. There it may be the index, which names the registries for each repository.
+        type: str
+      index_url:
+        description:
+          - The address of the index that knows users and repositories of a registry with O(source.type=v1), where that is somewhere else.
+            O(source.url) is then the registry that all images are read from.
         type: str
       path:
         description:

@@ -121,11 +121,13 @@ options:
     description:
       - With O(further_destinations), the folder for what one destination has got and another one still needs. It holds a single file
         without a name, so nothing is left in it, whatever happens.
+      - Of a registry with O(source.type=v1), also the folder for layers that have been read, to make their manifest, and wait to be moved.
       - By default O(state_dir), or in check mode the system's folder for temporary files.
     type: path
   spool_bytes:
     description:
-      - Bytes in O(spool_dir) at the most. What has no room is read from the source again for those who need it, see RV(read_again).
+      - Bytes in O(spool_dir) at the most, for each of the two uses.
+      - What has no room is read from the source again for those who need it, see RV(read_again).
     type: int
     default: 10737418240
   continue_run:

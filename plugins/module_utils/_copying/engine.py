@@ -48,6 +48,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 OPEN_TAGS = 1000
 OPEN_BYTES = 32 << 20
 _PUT, _FETCH_CHILD, _FETCH = (0, 0), (2, 0), (2, 1)
+#: manifests whose reading brings blobs along: those that are here are moved on before more of them come
+_FETCH_WITH_BLOBS = (4, 0)
 
 Done = t.Callable[[t.Optional[MigrationError]], None]
 #: seconds that what is under way has to come to its end when the ledger cannot be written any more
@@ -212,7 +214,8 @@ class Engine:
             repository.users += 1
             self._read_on(repository)
         job = _Job(row, repository)
-        self._submit_fetch(_FETCH, lambda: self._attempt(job, self._fetch))
+        urgency = _FETCH_WITH_BLOBS if self._source.brings_blobs else _FETCH
+        self._submit_fetch(urgency, lambda: self._attempt(job, self._fetch))
         return True
 
     def _read_on(self, repository: _Repository | None) -> None:

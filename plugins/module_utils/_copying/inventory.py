@@ -87,9 +87,9 @@ class _Reader:
                 if descriptor is not None:
                     tag.update(digest=descriptor.digest, media_type=descriptor.media_type)
                 return
-            manifest = self._store.manifest(repository, tag["name"])
+            manifest = self._store.sketch(repository, tag["name"])
             size, platforms = self._contents(repository, manifest)
-            tag.update(digest=manifest.digest, media_type=manifest.media_type, size=size, platforms=platforms)
+            tag.update(digest=manifest.source_digest, media_type=manifest.media_type, size=size, platforms=platforms)
         except ENDS_A_RUN:
             raise
         except MigrationError as error:

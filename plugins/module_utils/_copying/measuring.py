@@ -115,7 +115,7 @@ class _Measuring:
     def row(self, row: PlanRow) -> None:
         """Measure what one row moves, and write it."""
         try:
-            manifest = self._source.manifest(row.source_repository, row.source_reference)
+            manifest = self._source.sketch(row.source_repository, row.source_reference)
             self._walk(row, wanted_form(manifest, self._policy), 0)
             self._learn_of_referrers(row, manifest)
         except ENDS_A_RUN:
@@ -125,7 +125,7 @@ class _Measuring:
                 self.result.unread += 1
             self._write([dataclasses.replace(row, note=str(error.message))])
         else:
-            self._write([dataclasses.replace(row, digest=manifest.digest, media_type=manifest.media_type)])
+            self._write([dataclasses.replace(row, digest=manifest.source_digest, media_type=manifest.media_type)])
 
     def _learn_of_referrers(self, row: PlanRow, manifest: Manifest) -> None:
         with self._lock:

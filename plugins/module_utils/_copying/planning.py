@@ -647,6 +647,12 @@ class Planner:
 
 def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:
     """When an image was made, as its configuration says (image-spec "config.md", created); None where it does not say."""
+    known = store.created(repository, reference)
+    if known:
+        try:
+            return parse_moment(known)
+        except ValueError:
+            return None
     manifest = store.manifest(repository, reference)
     depth = 0
     while manifest.kind == "index" and manifest.children and depth < 8:

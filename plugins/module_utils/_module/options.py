@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 import types
 import typing as t
 from urllib.parse import unquote
@@ -45,6 +46,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.t
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
+from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Reader
 
 Options = dict[str, t.Any]
 
@@ -68,8 +70,9 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "v1"], "default": "registry"},
     "url": {"type": "str"},
+    "index_url": {"type": "str"},
     "path": {"type": "path"},
     "provider": {"type": "str", "choices": sorted(PROFILES)},
     "username": {"type": "str"},
@@ -110,7 +113,7 @@ ENDPOINT: Options = {
 _ENDPOINT_OPTION: Options = {
     "type": "dict",
     "options": ENDPOINT,
-    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"])],
+    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"]), ("type", "v1", ["url"])],
     "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
 }
 
@@ -293,9 +296,10 @@ class Connections:
         if options["type"] == "oci_layout":
             profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
+        if options["type"] == "v1":
+            return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
-        if not options["validate_certs"]:
-            self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
+        self._warn_of_unchecked(options, host)
         credential_for, headers, search_again = self._credentials(options, host)
         http = http_options(options, name)
         provided: list[Provider] = []
@@ -320,6 +324,51 @@ class Connections:
 
         by_answer = options["provider"] is None and profile is GENERIC
         return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+
+    def _open_v1(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._v1.protocol import V1Protocol
+
+        if side == "destination":
+            raise InvalidOption("v1 is only read from.", subject="type", hint="Give a registry of today, or an OCI layout.")
+        for option in ("identity_token", "registry_token"):
+            if options[option]:
+                raise InvalidOption("is nothing that v1 knows.", subject=option, hint="Give username and password.")
+        host, plain_http = split_url(options["url"], options["plain_http"])
+        index = ""
+        if options["index_url"]:
+            index_host, index_plain = _split_index_url(options["index_url"], plain_http)
+            index = f"{'http' if index_plain else 'https'}://{index_host}"
+        self._warn_of_unchecked(options, host)
+        credential_for, headers, _search_again = self._credentials(options, host)
+        reader = V1Protocol(
+            host,
+            plain_http=plain_http,
+            options=dataclasses.replace(
+                http_options(options, name), requests_per_second=self._figure(_REQUESTS[side], options["requests_per_second"])
+            ),
+            credential=lambda: credential_for(""),
+            headers=headers,
+            bandwidth=self._bandwidth[side],
+            on_secret=self._module.no_log_values.add,
+            index=index,
+        )
+        return self._store_of_v1(reader)
+
+    def _store_of_v1(self, reader: V1Reader) -> Store:
+        """A v1 source, however it is read, as a store."""
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import SPOOL_BYTES, V1Store
+
+        params = self._module.params
+        form = (params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
+        # nothing is left there, but a check writes nothing into folders of ours at all
+        kept = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_home()
+        spool_bytes = params.get("spool_bytes")
+        spool_dir = os.path.expanduser(params.get("spool_dir") or kept)
+        return V1Store(reader, form, None, spool_dir, SPOOL_BYTES if spool_bytes is None else spool_bytes)
+
+    def _warn_of_unchecked(self, options: Options, host: str) -> None:
+        if not options["validate_certs"]:
+            self._module.warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
 
     def _site(
         self, name: str, options: Options, client: RegistryClient, credential: t.Callable[[], Credential | None], http: HTTPOptions
@@ -429,6 +478,15 @@ def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
         raise InvalidOption(error.message, subject="url", hint=error.hint) from error
 
 
+def _split_index_url(url: str, plain_http: bool) -> tuple[str, bool]:
+    """`split_url` for the option `index_url`: in plain http where the registry is, unless it says otherwise."""
+    try:
+        return split_url(url, plain_http and not url.strip().startswith("https://"))
+    except InvalidOption as error:
+        error.subject = "index_url"
+        raise
+
+
 def http_options(options: Options, side: str = "") -> HTTPOptions:
     """The part of a connection's options that is about HTTP. `side`: the option whose suboptions they are."""
     for name, lowest in (("attempts", 1), ("connect_timeout", 0.001), ("read_timeout", 0.001)):
@@ -528,14 +586,18 @@ def state_dir_of(params: Options, source: Store, destination: Store) -> str:
     """The option `state_dir`; by default a folder of the user's for this pair of stores."""
     if params["state_dir"]:
         return str(params["state_dir"])
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     pair = "-to-".join(re.sub(r"[^a-zA-Z0-9.]+", "_", store.name).strip("_") for store in (source, destination))
-    return os.path.join(base, "registryops.migration", pair[:200])
+    return os.path.join(_state_home(), pair[:200])
+
+
+def _state_home() -> str:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "registryops.migration")
 
 
 #: what decides what a copy does; how fast it does it, and who it is at the registries, does not
 _DECIDING = (
-    *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers"),
+    *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers", "convert"),
     *("existing_tags", "backup_tag", "on_error", "retries", "plan_file"),
 )
 

@@ -52,10 +52,28 @@ def checked(pieces: t.Iterable[bytes], digest: str, subject: str) -> t.Iterator[
         yield held
 
 
+class HeldBlob:
+    """A blob that is in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+        self.received = 0
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        if self._data:
+            self.received = self.size
+            yield self._data
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
 class BlobReader:
     """The bytes of a blob, once, in order.
 
-    `fetch(start)` asks for the bytes from `start` on (200 or 206). Digest and size are checked, see `checked`.
+    `fetch(start)` asks for the bytes from `start` on (200 or 206). Digest and size are checked, see `checked`; a descriptor without a
+    digest is that of bytes of which nobody knows it yet.
     """
 
     def __init__(
@@ -73,7 +91,7 @@ class BlobReader:
         self.received = 0
 
     def __iter__(self) -> t.Iterator[bytes]:
-        return checked(self._pieces(), self._descriptor.digest, self._subject)
+        return checked(self._pieces(), self._descriptor.digest, self._subject) if self._descriptor.digest else self._pieces()
 
     def _pieces(self) -> t.Iterator[bytes]:
         failures = 0
@@ -105,7 +123,8 @@ class BlobReader:
 
     def _resume(self) -> None:
         self._response = response = self._fetch(self.received)
-        start = response.headers.get("Content-Range", "").partition(" ")[2].partition("-")[0]
+        # registries of v1 leave out the unit
+        start = response.headers.get("Content-Range", "").rpartition(" ")[2].partition("-")[0]
         if response.status == 206 and start == str(self.received):
             return
         if response.status == 206:

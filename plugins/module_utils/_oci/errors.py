@@ -181,6 +181,20 @@ class InvalidManifest(MigrationError):
     kind = "invalid_manifest"
 
 
+class InvalidLayer(MigrationError):
+    """A layer that has to be read, to make a manifest for it, is no whole stream of the compression that it begins with."""
+
+    kind = "invalid_layer"
+    usual_hint = "The layer is corrupt at the source or on the way; push the image again at the source, or leave it out."
+
+
+class ImageIncomplete(MigrationError):
+    """A source has begun to receive an image, and has not got all of it."""
+
+    kind = "image_incomplete"
+    usual_hint = "Wait for the push to end; if it broke off, push the image again at the source, or leave it out."
+
+
 class RegistryReadOnly(MigrationError):
     """The destination takes no writes at present."""
 

@@ -60,6 +60,8 @@ class Store(abc.ABC):
     mounts: bool = True
     #: whether manifests stay where they are when their tags are deleted: a digest then stands for its tags
     keeps_manifests: bool = False
+    #: whether reading a manifest brings blobs along, which have to be kept until they are moved
+    brings_blobs: bool = False
     #: whether it lies on this host: what is read from it twice costs next to nothing
     is_local: bool = False
 
@@ -110,6 +112,14 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def manifest(self, repository: str, reference: str) -> Manifest:
         """A manifest's exact bytes; ManifestUnknown where it is not there."""
+
+    def sketch(self, repository: str, reference: str) -> Manifest:
+        """A manifest for an estimate. Where it would have to be made of blobs, digests of what nobody has read are stand-ins."""
+        return self.manifest(repository, reference)
+
+    def created(self, repository: str, reference: str) -> str:
+        """When an image was made (ISO 8601), where the store knows that without its configuration; empty where that has to be read."""
+        return ""
 
     @abc.abstractmethod
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:

@@ -198,8 +198,10 @@ class SharedSource:
         def read() -> tuple[bytes, Meta]:
             return _as_content(self.source.manifest(repository, digest))
 
-        data, (media_type, digest) = self.spool.whole(number, ("manifest", repository, digest), repository, read, lingers=True)
-        return parse_manifest(data, media_type, digest, where=self.subject(repository, digest))
+        key = ("manifest", repository, digest)
+        data, (media_type, digest, made_from) = self.spool.whole(number, key, repository, read, lingers=True)
+        manifest = parse_manifest(data, media_type, digest, where=self.subject(repository, digest))
+        return dataclasses.replace(manifest, made_from=made_from) if made_from else manifest
 
     def _digest_of(self, number: int, repository: str, tag: str) -> str:
         """The digest of a tag that nobody has resolved so far: its manifest is read, and put into the spool."""
@@ -210,8 +212,8 @@ class SharedSource:
             if resolved:
                 return resolved.digest
             manifest = self.source.manifest(repository, tag)
-            self.spool.put(("manifest", repository, manifest.digest), repository, *_as_content(manifest))
-            return manifest.digest
+            self.spool.put(("manifest", repository, manifest.source_digest), repository, *_as_content(manifest))
+            return manifest.source_digest
 
         return self.questions.ask(number, ("tag", repository, tag), read)
 
@@ -235,7 +237,7 @@ def _blob_key(descriptor: Descriptor) -> Key:
 
 
 def _as_content(manifest: Manifest) -> tuple[bytes, Meta]:
-    return manifest.data, (manifest.media_type, manifest.digest)
+    return manifest.data, (manifest.media_type, manifest.digest, manifest.made_from)
 
 
 class _InMemory:
@@ -376,6 +378,7 @@ class Wrapped(Store):
         self.mounts = inner.mounts
         self.keeps_manifests = inner.keeps_manifests
         self.is_local = inner.is_local
+        self.brings_blobs = inner.brings_blobs
 
     def check(self, writing: bool, new: bool = False) -> None:
         self._inner.check(writing, new)
@@ -419,6 +422,12 @@ class Wrapped(Store):
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         return self._inner.manifest(repository, reference)
+
+    def sketch(self, repository: str, reference: str) -> Manifest:
+        return self._inner.sketch(repository, reference)
+
+    def created(self, repository: str, reference: str) -> str:
+        return self._inner.created(repository, reference)
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         return self._inner.referrers(repository, digest)
@@ -518,6 +527,10 @@ class View(Wrapped):
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         return self._shared.manifest(self._number, repository, reference)
+
+    def sketch(self, repository: str, reference: str) -> Manifest:
+        # what nobody has to make is read once for all of them
+        return self._inner.sketch(repository, reference) if self._inner.brings_blobs else self.manifest(repository, reference)
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         key = ("referrers", repository, digest)
