@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -17,7 +18,10 @@ import yaml
 from estate import images
 from estate.behaviour import Behaviour, Rule
 from estate.compare import tags_of as tags_of_registry
+from estate.fault_proxy import Fault, FaultProxy
 from estate.push import push
+from estate.v1_images import push_all
+from estate.v1_registry import NotAvailable, V1Registry
 from runs.control import Control
 from runs.modules import COLLECTIONS
 from runs.terminal import Terminal
@@ -438,6 +442,109 @@ def test_with_an_address_for_each_nothing_has_to_be_cut_over(
     environment.play(USE_HTTP="true", variables={"migrator_v1_connect_to": source.host, "migrator_v2_connect_to": destination.host})
     assert tags_of(destination) == held.tags()
     assert {one.headers["Host"] for server in (source, destination) for one in server.log} == {"registry.example.com"}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> t.Iterator[V1Registry]:
+    """A real v1 registry, with some images."""
+    try:
+        registry = V1Registry(tmp_path / "old")
+    except NotAvailable as reason:
+        pytest.skip(f"{reason}.")
+    with registry:
+        push_all(registry.url)
+        yield registry
+
+
+@pytest.fixture
+def name(old: V1Registry) -> t.Iterator[FaultProxy]:
+    """The name and port that both registries have, one after the other."""
+    with FaultProxy(old.url) as proxy:
+        yield proxy
+
+
+V1_TAGS = {("library/web", "1.0"), ("library/web", "latest"), ("team/api", "2.1"), ("team/plain", "v1"), ("team/xz", "v1")}
+
+
+@pytest.fixture
+def renewal(alone: Control, name: FaultProxy) -> Environment:
+    """The name of the old registry becomes that of the new one."""
+    del alone.variables["migrator_source"]
+    alone.write("group_vars/all/registries.yml", {**alone.variables, "migrator_cutover_interval": 1})
+    made = Environment(alone, name.host, name.host)
+    made.always["USE_HTTP"] = "true"
+    return made
+
+
+def test_a_v1_registry_to_another_name(renewal: Environment, old: V1Registry, destination: CountingRegistry) -> None:
+    renewal.always.update(V1_REGISTRY=old.host, V2_REGISTRY=destination.host)
+    renewal.play()
+    first = tags_of(destination)
+    assert first.keys() == V1_TAGS
+    assert first["library/web", "1.0"] == first["library/web", "latest"]
+    assert renewal.control.report()["counts"] == {"copied": 5}
+    assert renewal.control.report()["verified"]
+    destination.reset_log()
+    renewal.play(SKIP_EXISTING_TAGS="true")
+    renewal.play()
+    assert tags_of(destination) == first
+    assert renewal.control.report()["counts"] == {"unchanged": 5}
+    assert destination.count("PUT") == 0
+
+
+def test_v1_and_v2_of_one_name_at_once(renewal: Environment, old: V1Registry, destination: CountingRegistry) -> None:
+    renewal.always.update(V1_REGISTRY="registry.example.com", V2_REGISTRY="registry.example.com")
+    renewal.play(variables={"migrator_v1_connect_to": old.host, "migrator_v2_connect_to": destination.host})
+    assert tags_of(destination).keys() == V1_TAGS
+
+
+def test_the_user_s_tasks_cut_over(renewal: Environment, name: FaultProxy, destination: CountingRegistry) -> None:
+    def switch() -> None:
+        # nothing was there before everything had been read
+        assert tags_of(destination) == {}
+        name.target = destination.host
+
+    name.faults.append(Fault("^POST /cut-over$", before=switch, status=204))
+    task = {"name": "Cut over", "ansible.builtin.uri": {"url": f"{name.url}/cut-over", "method": "POST", "status_code": 204}}
+    tasks = renewal.control.folder / "cut-over.yml"
+    tasks.write_text(json.dumps([task]), encoding="utf-8")
+    renewal.play(variables={"migrator_cutover": str(tasks)}, LIBRARY_NAMESPACE="false")
+    assert tags_of(destination).keys() == {(repository.removeprefix("library/"), tag) for repository, tag in V1_TAGS}
+    assert renewal.control.report()["counts"] == {"copied": 5}
+    assert renewal.control.report()["verified"]
+    # run again, it knows that all that is over
+    name.clear()
+    renewal.play(variables={"migrator_cutover": str(tasks)}, LIBRARY_NAMESPACE="false")
+    assert renewal.control.report()["counts"] == {"unchanged": 5}
+    assert name.requests("/v1/(?!_ping)") == name.requests("cut-over") == []
+
+
+def test_a_cut_over_that_takes_too_long_is_waited_for_in_another_run(
+    renewal: Environment, name: FaultProxy, destination: CountingRegistry
+) -> None:
+    # nobody presses a key where there is no terminal
+    output = renewal.play(expect=2, variables={"migrator_cutover_timeout": 1})
+    assert f"{name.host} still leads to the old registry" in output
+    name.clear()
+    # somebody else does it, after two more looks
+    name.faults.append(Fault("^GET /v2/$", times=1, after=3, before=lambda: setattr(name, "target", destination.host)))
+    renewal.play(variables={"migrator_cutover": "wait", "migrator_cutover_timeout": 60})
+    assert tags_of(destination).keys() == V1_TAGS
+    # what had been exported was not read again
+    assert name.requests("/v1/images/.*/layer") == []
+
+
+def test_an_incomplete_export_is_not_followed_by_a_cut_over(renewal: Environment, name: FaultProxy, destination: CountingRegistry) -> None:
+    name.faults.append(Fault("^GET /v1/repositories/team/xz/tags", times=None, status=403))
+    tasks = renewal.control.folder / "cut-over.yml"
+    tasks.write_text(json.dumps([{"name": "Fail", "ansible.builtin.fail": {"msg": "too early"}}]), encoding="utf-8")
+    output = renewal.play(expect=2, variables={"migrator_cutover": str(tasks)}, ERROR_ACTION="retry")
+    assert "too early" not in output
+    assert "team/xz" in output
+    assert name.target != destination.host
+    # unless that was decided
+    output = renewal.play(expect=2, variables={"migrator_cutover": str(tasks)}, ERROR_ACTION="skip")
+    assert "too early" in output
 
 
 # -- the table
