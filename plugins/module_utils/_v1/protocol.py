@@ -17,7 +17,7 @@ import datetime
 import threading
 import time
 import typing as t
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, HeldBlob
@@ -51,6 +51,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.reader i
     best_checksum,
     check_image_id,
     incomplete,
+    plain_name,
     read_ancestry,
     read_tags,
 )
@@ -304,9 +305,8 @@ class V1Protocol:
         return walk(1, read, f"the search of {self.name}")
 
     def _take(self, row: t.Mapping[str, t.Any]) -> str:
-        """A repository as the search has it; names of more than two parts are escaped behind the first slash."""
-        name = unquote(row["name"])
-        name = name if "/" in name else f"library/{name}"
+        """A repository as the search has it."""
+        name = plain_name(row["name"])
         description = row.get("description")
         if isinstance(description, str) and description:
             self._descriptions[name] = description

@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 import typing as t
+from urllib.parse import unquote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ImageIncomplete, InvalidAnswer, InvalidManifest
@@ -26,6 +27,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.referen
 IMAGE_LIMIT = 4 << 20
 #: images in a chain at the most; engines of that time took 127 layers
 MOST_IMAGES = 4096
+_MOST_ESCAPED = 4
 _IMAGE_ID = re.compile("[0-9a-f]{16}|[0-9a-f]{64}")
 _SHORT_ID = re.compile("[0-9a-f]{7,64}")
 
@@ -92,6 +94,19 @@ class V1Reader(t.Protocol):
 
     def close(self) -> None:
         """Give back what is held."""
+
+
+def plain_name(name: str) -> str:
+    """A repository's name as it is asked for: registries escape what is behind the first slash, once for lists, and once for their storage.
+
+    A name without a namespace is one of `library`.
+    """
+    for _unused in range(_MOST_ESCAPED):
+        plain = unquote(name)
+        if plain == name:
+            break
+        name = plain
+    return name if "/" in name else f"library/{name}"
 
 
 def check_image_id(value: t.Any, where: str) -> str:
