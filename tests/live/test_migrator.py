@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -270,6 +271,17 @@ def in_terminal(here: Control) -> Terminal:
     return Terminal(command, str(here.folder), environment, rows=60, columns=200)
 
 
+def answer(terminal: Terminal, question: str, text: str, then: str) -> None:
+    """Answer a question. What is typed before the program listens is thrown away, so it is typed until something follows."""
+    terminal.wait_for(question, 120)
+    for _attempt in range(24):
+        terminal.type(text)
+        with contextlib.suppress(AssertionError):
+            terminal.wait_for(then, 5)
+            return
+    raise AssertionError(f"{then!r} does not follow:\n{terminal.screen.text()}")
+
+
 @covers("USER_PROMPT", "ERROR_ACTION")
 def test_in_a_terminal_questions_are_asked_and_answers_obeyed(
     migrator: Control, destination: CountingRegistry, held: images.ImageSet
@@ -280,11 +292,11 @@ def test_in_a_terminal_questions_are_asked_and_answers_obeyed(
     with in_terminal(migrator) as terminal:
         terminal.wait_for("yes or no", 120)
         assert tags_of(destination) == {}
-        terminal.type("yes\r")
+        answer(terminal, "yes or no", "yes\r", "TASK .*Leave everything as it is")
         terminal.wait_for("retry, skip or abort", 120)
         assert rule.done == 1
         destination.behaviour.rules.remove(rule)
-        terminal.type("r\r")
+        answer(terminal, "retry, skip or abort", "r\r", "Attempt 2")
         assert terminal.wait(120) == 0
     assert tags_of(destination) == held.tags()
     assert migrator.report()["counts"] == {"copied": 5}
