@@ -22,7 +22,8 @@ options:
           - V(registry) is any registry that speaks the OCI distribution specification.
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
           - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
-            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify.
+            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify. Making one
+            takes its layers, unless the ledger of an earlier run has notes about them.
         type: str
         choices: [registry, oci_layout, v1]
         default: registry

@@ -228,6 +228,18 @@ EXAMPLES = r"""
     rules:
       - repositories:
           include: [base/alpine, base/python]
+
+- name: Leave a registry of v1 behind
+  registryops.migration.registry_image_copy:
+    source:
+      type: v1
+      url: http://attic.example.com:5000
+    destination:
+      url: new.example.com
+      username: mover
+      password: "{{ new_password }}"
+    convert:
+      v1: oci
 """
 
 RETURN = r"""

@@ -334,12 +334,12 @@ class Connections:
             if options[option]:
                 raise InvalidOption("is nothing that v1 knows.", subject=option, hint="Give username and password.")
         host, plain_http = split_url(options["url"], options["plain_http"])
-        index = ""
+        index, knows_users = "", host
         if options["index_url"]:
-            index_host, index_plain = _split_index_url(options["index_url"], plain_http)
-            index = f"{'http' if index_plain else 'https'}://{index_host}"
+            knows_users, index_plain = _split_index_url(options["index_url"], plain_http)
+            index = f"{'http' if index_plain else 'https'}://{knows_users}"
         self._warn_of_unchecked(options, host)
-        credential_for, headers, _search_again = self._credentials(options, host)
+        credential_for, headers, _search_again = self._credentials(options, knows_users)
         reader = V1Protocol(
             host,
             plain_http=plain_http,
