@@ -133,6 +133,12 @@ options:
       - For a Docker engine that images go to, it has to be enough for the largest image.
     type: int
     default: 10737418240
+  continue_run:
+    description:
+      - This task is one more part of the last run between the same registries, so that one report tells of both. For a migration in
+        several tasks.
+    type: bool
+    default: false
   plan_file:
     description:
       - In check mode, the plan is written to this file.
@@ -474,6 +480,7 @@ def main() -> None:
             **FURTHER_DESTINATIONS,
             "spool_dir": {"type": "path"},
             "spool_bytes": {"type": "int", "default": SPOOL_BYTES},
+            "continue_run": {"type": "bool", "default": False},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
@@ -496,7 +503,16 @@ def main() -> None:
         rules, policy = rules_of(module.params), policy_of(module.params)
         folders = state_dirs_of(module.params, source, destinations)
         jobs = [
-            Job(source, to, rules, policy, folder, plan_file, neighbours_of(module.params, folders, folder))
+            Job(
+                source,
+                to,
+                rules,
+                policy,
+                folder,
+                plan_file,
+                neighbours_of(module.params, folders, folder),
+                module.params["continue_run"],
+            )
             for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
         ]
         if further:

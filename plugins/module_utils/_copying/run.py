@@ -140,6 +140,8 @@ class Job:
     plan_file: str = ""
     #: state folders of other workers on this machine
     neighbours: t.Sequence[str] = ()
+    #: this is one more part of the last run, as far as reports are concerned
+    continues: bool = False
 
 
 class _Watch:
@@ -284,7 +286,7 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
         job.destination.check(writing=True)
         job = fitted(job)
         _remember(job, ledger)
-        ledger.start(job.source.name, job.destination.name)
+        ledger.start(job.source.name, job.destination.name, go_on=job.continues)
         finished = False
         try:
             path = job.plan_file or _plan(job, ledger, outcome, watch)
@@ -347,6 +349,8 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome, watch: _Watch) -> str:
         planner.plan(writer)
     _take_plan(outcome, planner)
     watch.planned = sum(writer.counts.values()) + len(planner.failures)
+    if job.continues:
+        ledger.make_up({row.source_repository for row in read_plan(writer.path, job.source.name, job.destination.name)})
     ledger.record(
         TagRow(failure.repository, failure.tag, failure.repository, failure.tag, "plan", "failed", error=failure.error)
         for failure in planner.failures
