@@ -64,7 +64,7 @@ def test_the_same_bytes_each_time():
     [
         (image([("application/vnd.oci.image.layer.v1.tar+zstd", {})]), "zstd"),
         (image([("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", {})]), "has a layer of the type"),
-        (image([("", {})]), "(none)"),
+        (image([("", {})]), "has a layer of the type ''"),
         (image(artifactType="application/example"), "is an artifact"),
         (image(subject={"mediaType": OCI_MANIFEST, "size": 1, "digest": DIGEST}), "refers to " + DIGEST),
         (parse_manifest(json.dumps({"mediaType": OCI_ARTIFACT, "artifactType": "a/b"}).encode(), OCI_ARTIFACT), "is an artifact"),
