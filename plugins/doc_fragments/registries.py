@@ -24,9 +24,12 @@ options:
           - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the
             host where the task runs.
           - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
-            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify.
+            have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify. Making one
+            takes its layers, unless the ledger of an earlier run has notes about them.
+          - V(v1_storage) is the storage of such a registry, which need not run for that. It is a folder on the host where the task runs, or
+            on another host (O(source.ssh)), or in a bucket (O(source.s3)).
         type: str
-        choices: [registry, oci_layout, docker_engine, v1]
+        choices: [registry, oci_layout, docker_engine, v1, v1_storage]
         default: registry
       url:
         description:
@@ -44,7 +47,9 @@ options:
       path:
         description:
           - The folder of an OCI image layout, on the host where the task runs.
-          - Required for an OCI image layout.
+          - Of V(v1_storage) it is the folder that has C(images) and C(repositories), which docker-registry calls C(storage_path). With
+            O(source.ssh) it is on that host.
+          - Required for an OCI image layout, and for V(v1_storage) but for one in a bucket.
         type: path
       image_host:
         description:
@@ -137,7 +142,7 @@ options:
             description: The external id that the role may ask for.
             type: str
           endpoint_url:
-            description: Another address of the ECR API, for example that of a VPC endpoint.
+            description: Another address of the ECR API, for example that of a VPC endpoint; with O(source.s3), of S3.
             type: str
           validate_certs:
             description: Check the certificates of the API.
@@ -146,6 +151,52 @@ options:
           ca_bundle:
             description: A PEM file with the CA certificates for the API.
             type: path
+      ssh:
+        description:
+          - The host that has the folder O(source.path) of V(v1_storage). It is read with SFTP, for which the host where the task runs needs
+            the Python library paramiko, 3.3 or later.
+          - Without O(source.ssh.password) and O(source.ssh.key_file), the keys of the agent and those in C(~/.ssh) are tried.
+        type: dict
+        suboptions:
+          host:
+            description: Its name or address.
+            type: str
+            required: true
+          port:
+            description: The port of its SSH server.
+            type: int
+            default: 22
+          username:
+            description: The user there; by default the one that the task runs as.
+            type: str
+          password:
+            description: The user's password, or the passphrase of O(source.ssh.key_file).
+            type: str
+          key_file:
+            description: A file with a private key, on the host where the task runs.
+            type: path
+          known_hosts:
+            description:
+              - A file with the keys of hosts in the form of OpenSSH. By default C(~/.ssh/known_hosts) and C(/etc/ssh/ssh_known_hosts).
+              - A host that is in none of them is not spoken to.
+            type: path
+          fingerprint:
+            description: The fingerprint of the host's key, C(SHA256:...) as C(ssh-keygen -l) shows it, instead of a file with keys.
+            type: str
+      s3:
+        description:
+          - The bucket that has V(v1_storage). It is read with O(source.aws), whose O(source.aws.endpoint_url) may be any store that speaks
+            S3. The host where the task runs needs the Python library boto3.
+        type: dict
+        suboptions:
+          bucket:
+            description: Its name.
+            type: str
+            required: true
+          prefix:
+            description: What stands before C(images) and C(repositories) in the names of objects.
+            type: str
+            default: ""
       swr:
         description: The keys of Huawei Cloud or Open Telekom Cloud, from which the user and the password for SWR are derived.
         type: dict

@@ -239,6 +239,46 @@ EXAMPLES = r"""
     rules:
       - repositories:
           include: [base/alpine, base/python]
+
+- name: Leave a registry of v1 behind
+  registryops.migration.registry_image_copy:
+    source:
+      type: v1
+      url: http://attic.example.com:5000
+    destination:
+      url: new.example.com
+      username: mover
+      password: "{{ new_password }}"
+    convert:
+      v1: oci
+
+- name: Take the images out of the storage of a registry of v1 that does not run any more
+  registryops.migration.registry_image_copy:
+    source:
+      type: v1_storage
+      path: /srv/docker-registry
+      ssh:
+        host: attic.example.com
+        username: reader
+        key_file: /etc/migration/attic_key
+    destination:
+      url: new.example.com
+      username: mover
+      password: "{{ new_password }}"
+
+- name: Copy to a registry that takes neither OCI manifests nor schema 1
+  registryops.migration.registry_image_copy:
+    source:
+      url: old.example.com
+    destination:
+      url: swr.eu-de.otc.t-systems.com
+      swr:
+        project: eu-de_team
+        access_key: "{{ access_key }}"
+        secret_key: "{{ secret_key }}"
+    convert:
+      oci: docker
+      schema1: docker
 """
 
 RETURN = r"""

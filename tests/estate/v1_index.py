@@ -18,7 +18,6 @@ from pathlib import Path
 from estate.serving import Handler, LoopbackServer
 
 _IMAGES = re.compile(r"/v1/repositories/([^/]+)/(.+)/images")
-_NAMED = re.compile(r'(\w+)="?([^",]+)"?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +62,7 @@ class V1Index:
             return 401, {"error": "Requires authorization"}, {"WWW-Authenticate": 'Basic realm="index"'}
         if path == "/v1/search" and self.search:
             wanted = urllib.parse.parse_qs(query).get("q", [""])[0]
-            names = sorted(
-                one.parent.relative_to(self.data / "repositories").as_posix() for one in self.data.glob("repositories/*/*/_index_images")
-            )
-            rows = [{"name": name, "description": ""} for name in names if wanted in name]
+            rows = [{"name": name, "description": ""} for name in repository_names(self.data) if wanted in name]
             return 200, {"query": wanted, "num_results": len(rows), "results": rows}, {}
         listed = self.data / "repositories" / repository / "_index_images"
         if not found or not listed.is_file():
@@ -99,9 +95,10 @@ class V1Index:
         self.stop()
 
 
-def fields_of(authorization: str) -> dict[str, str]:
-    """What a token says of itself."""
-    return dict(_NAMED.findall(authorization.partition(" ")[2]))
+def repository_names(data: Path) -> list[str]:
+    """The repositories in the storage of a registry, as a search shows them, sorted."""
+    lists = (data / "repositories").glob("*/*/_index_images")
+    return sorted(one.parent.relative_to(data / "repositories").as_posix() for one in lists)
 
 
 class _Handler(Handler):

@@ -308,6 +308,10 @@ def test_signatures_are_not_followed(counting_registry: MakeCountingRegistry, tm
         assert (result["failures"], result["changed"]) == ([], changed)
     assert set(destination.snapshot()["app/api"].tags) == {"3.1", "3.1.4"}
     assert source.count(kind="referrers") == 0
+    # nor are they, where everything else is taken, if they are left out as the failure says
+    everything = {**options, "rules": [{"tags": {"exclude": ["regex:sha256-.*"]}}], "destination": endpoint(counting_registry())}
+    result = run_module(COPY, everything).result
+    assert (result["failures"], result["counts"]["copied"]) == ([], len([tag for _name, tag in held.tags() if "sha256-" not in tag]))
 
 
 def test_swr_gets_what_it_takes(registries: RegistryFactory, skopeo: None, tmp_path: Path) -> None:

@@ -77,6 +77,9 @@ optional_packages() {
     if ! PATH="$PATH:/usr/sbin" command -v dockerd >/dev/null && can_install && apt-cache show docker.io >/dev/null 2>&1; then
         printf '%s\n' docker.io
     fi
+    if ! command -v sshd >/dev/null && can_install; then
+        printf '%s\n' openssh-server
+    fi
 }
 
 can_install() {
@@ -85,8 +88,8 @@ can_install() {
 
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, docker.io with the engine itself:
-    # they are neither started now nor at the next boot.
+    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, docker.io with the engine itself,
+    # openssh-server with one that lets people in: they are neither started now nor at the next boot.
     export SYSTEMD_OFFLINE=1
     printf 'Installing Debian packages: %s\n' "$*"
     logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
@@ -100,6 +103,9 @@ install_packages() {
         fi
         if [[ " $* " == *" docker.io "* ]]; then
             logged docker-service systemctl disable docker.service docker.socket containerd.service
+        fi
+        if [[ " $* " == *" openssh-server "* ]]; then
+            logged ssh-service systemctl disable ssh
         fi
     fi
 }

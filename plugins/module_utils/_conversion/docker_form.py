@@ -88,7 +88,7 @@ def _layer(layer: Descriptor, where: str) -> dict[str, t.Any]:
         )
     if media_type not in _DOCKER_LAYERS:
         raise UnsupportedManifest(
-            f"has a layer of the type {shown(media_type, 120) or '(none)'}, which has no form in docker's schema 2.",
+            f"has a layer of the type {shown(media_type, 120)}, which has no form in docker's schema 2.",
             subject=where,
             hint=_LEAVE_OUT,
         )

@@ -34,6 +34,7 @@ Document = t.Mapping[str, t.Any]
 #: keys of a v1 document that say where in a chain it is, or what its layer is: a configuration has other means for that
 _OF_THE_CHAIN = frozenset({"id", "parent", "parent_id", "layer_id", "throwaway", "Size", "checksum"})
 _TYPES = {"docker": (DOCKER_MANIFEST, DOCKER_CONFIG), "oci": (OCI_MANIFEST, OCI_CONFIG)}
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _PAYLOAD_CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -73,6 +74,9 @@ def read_link(document: t.Any, where: str) -> Link:
         "created_by": " ".join(str(word) for word in command) if isinstance(command, list) else command,
     }
     history = {key: value for key, value in told.items() if isinstance(value, str) and value}
+    if not _MOMENT.fullmatch(history.get("created", "")):
+        # whoever reads a configuration gives up at a moment that is none
+        history.pop("created", None)
     return Link(parent if isinstance(parent, str) else "", history, bool(document.get("throwaway")))
 
 
@@ -101,11 +105,16 @@ def convert(top: Document, layers: t.Sequence[tuple[Link, LayerFacts]], form: st
     history = [{**link.history, **({} if stays else {"empty_layer": True})} for (link, _facts), stays in zip(layers, kept)]
     blobs = [facts for (_link, facts), stays in zip(layers, kept) if stays]
     document = {key: value for key, value in top.items() if key not in _OF_THE_CHAIN}
+    if not _MOMENT.fullmatch(str(document.get("created"))):
+        document.pop("created", None)
     document["architecture"] = document.get("architecture") or "amd64"
     document["os"] = document.get("os") or "linux"
     document["rootfs"] = {"type": "layers", "diff_ids": [facts.diff_id for facts in blobs]}
     document["history"] = history
-    config = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+    try:
+        config = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except ValueError:
+        raise InvalidManifest("has a number that is out of range.", subject=made_from, hint="Leave it out.") from None
     media_type, config_type = _TYPES[form]
     content = {
         "schemaVersion": 2,

@@ -43,11 +43,13 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.a
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES, Profile, profile_for
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider
-from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_layout import OCILayoutStore
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Reader
+
+if t.TYPE_CHECKING:
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import Files
 
 Options = dict[str, t.Any]
 
@@ -71,7 +73,7 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1", "v1_storage"], "default": "registry"},
     "url": {"type": "str"},
     "index_url": {"type": "str"},
     "path": {"type": "path"},
@@ -86,6 +88,23 @@ ENDPOINT: Options = {
     "api_token": {"type": "str", "no_log": True},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "aws": {"type": "dict", "options": AWS},
+    "ssh": {
+        "type": "dict",
+        "options": {
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "key_file": {"type": "path", "no_log": False},
+            "known_hosts": {"type": "path"},
+            "fingerprint": {"type": "str"},
+        },
+        "mutually_exclusive": [("known_hosts", "fingerprint")],
+    },
+    "s3": {
+        "type": "dict",
+        "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}},
+    },
     "swr": {
         "type": "dict",
         "options": {
@@ -116,8 +135,13 @@ ENDPOINT: Options = {
 _ENDPOINT_OPTION: Options = {
     "type": "dict",
     "options": ENDPOINT,
-    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"]), ("type", "v1", ["url"])],
-    "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
+    "required_if": [
+        ("type", "registry", ["url"]),
+        ("type", "oci_layout", ["path"]),
+        ("type", "v1", ["url"]),
+        ("type", "v1_storage", ["path", "s3"], True),
+    ],
+    "mutually_exclusive": [("url", "path", "s3"), ("ssh", "s3"), ("password", "registry_token"), ("connect_to", "proxy")],
 }
 
 #: only for the module that has one source to copy from
@@ -303,6 +327,8 @@ class Connections:
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
         if options["type"] == "docker_engine":
             return self._open_engine(name, options, side)
+        if options["type"] == "v1_storage":
+            return self._open_v1_storage(name, options, side)
         if options["type"] == "v1":
             return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
@@ -373,12 +399,12 @@ class Connections:
             if options[option]:
                 raise InvalidOption("is nothing that v1 knows.", subject=option, hint="Give username and password.")
         host, plain_http = split_url(options["url"], options["plain_http"])
-        index = ""
+        index, knows_users = "", host
         if options["index_url"]:
-            index_host, index_plain = _split_index_url(options["index_url"], plain_http)
-            index = f"{'http' if index_plain else 'https'}://{index_host}"
+            knows_users, index_plain = _split_index_url(options["index_url"], plain_http)
+            index = f"{'http' if index_plain else 'https'}://{knows_users}"
         self._warn_of_unchecked(options, host)
-        credential_for, headers, _search_again = self._credentials(options, host)
+        credential_for, headers, _search_again = self._credentials(options, knows_users)
         reader = V1Protocol(
             host,
             plain_http=plain_http,
@@ -392,6 +418,13 @@ class Connections:
             index=index,
         )
         return self._store_of_v1(reader)
+
+    def _open_v1_storage(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._v1.storage import V1Storage
+
+        if side == "destination":
+            raise InvalidOption("v1_storage is only read from.", subject="type", hint="Give a registry of today, or an OCI layout.")
+        return self._store_of_v1(V1Storage(_files(options, name), self._bandwidth[side]))
 
     def _store_of_v1(self, reader: V1Reader) -> Store:
         """A v1 source, however it is read, as a store."""
@@ -504,10 +537,32 @@ class Connections:
         return failures
 
 
+def _files(options: Options, side: str) -> Files:
+    """Where the storage of a v1 registry is: in a folder of this host, on another host, or in a bucket."""
+    from ansible_collections.registryops.migration.plugins.module_utils._providers import aws
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import BucketFiles, LocalFiles, SSHFiles, SSHOptions
+
+    ssh, s3 = options["ssh"], options["s3"]
+    if s3:
+        # a bucket is found from anywhere
+        return BucketFiles(
+            aws.AWS(without_none(options["aws"] or {}), f"{side}.aws.", usual_region="us-east-1"), s3["bucket"], s3["prefix"]
+        )
+    if not ssh:
+        return LocalFiles(options["path"])
+    http_options(options, side)
+    limits = {"timeout": options["connect_timeout"], "silence": options["read_timeout"], "prefix": f"{side}.ssh."}
+    return SSHFiles(options["path"], SSHOptions(**without_none(ssh), **limits))
+
+
 def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
     """A source with the conversions that the option `convert` asks for; the store itself where it asks for none."""
     asked = {kind: convert.get(kind) or CONVERSIONS[kind] for kind in ("schema1", "oci")}
-    return ConvertingStore(store, **asked) if set(asked.values()) != {"none"} else store
+    if set(asked.values()) == {"none"}:
+        return store
+    from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
+
+    return ConvertingStore(store, **asked)
 
 
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
@@ -658,7 +713,8 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "image_host", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "image_host", "provider")} for side in SIDES]
+    ends += [{name: ((params[side] or {}).get("ssh") or {}).get(name) for name in ("host", "port")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

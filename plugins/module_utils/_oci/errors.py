@@ -79,6 +79,12 @@ class CertificateUntrusted(MigrationError):
     kind = "certificate_untrusted"
 
 
+class HostKeyUntrusted(MigrationError):
+    """A host that is reached over SSH shows a key that nobody has vouched for, or another one than it ought to have."""
+
+    kind = "host_key_untrusted"
+
+
 class SchemeMismatch(MigrationError):
     """Plain http was spoken to a TLS port, or TLS to a plain http port."""
 

@@ -62,6 +62,7 @@ class AWS:
 
     `options` are those of the option `aws`, without what is not given; `prefix` is written before their names in messages. `region`: that
     of the registry's host, where it tells one. `fips`, `dualstack`: the host is one of these. `clients` are used in place of new ones.
+    `usual_region`: where nobody tells one.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class AWS:
         fips: bool = False,
         dualstack: bool = False,
         clients: t.Mapping[str, t.Any] | None = None,
+        usual_region: str = "",
     ) -> None:
         self._options = options
+        self._usual_region = usual_region
         self._prefix = prefix
         self._host_region = region
         self._variants = {"use_fips_endpoint": True} if fips else {}
@@ -136,22 +139,30 @@ class AWS:
             # the API of ECR Public is in one region
             region = "us-east-1" if service == "ecr-public" else self._region(session)
             verify = self._options.get("ca_bundle") or None if self._options.get("validate_certs", True) else False
-            address = self._options.get("endpoint_url") if service.startswith("ecr") else None
+            address = self._options.get("endpoint_url") if service.startswith("ecr") or service == "s3" else None
             variants = {} if address or service == "ecr-public" else self._variants
             return session.client(
-                service, region_name=region, endpoint_url=address, verify=verify, config=self._config(**variants), **given
+                service,
+                region_name=region,
+                endpoint_url=address,
+                verify=verify,
+                config=self._config(service, bool(address), variants),
+                **given,
             )
         except (BotoCoreError, ValueError) as error:
             raise self._failure(error, service) from error
 
-    def _config(self, **variants: bool) -> t.Any:
+    def _config(self, service: str, own_address: bool, variants: t.Mapping[str, bool]) -> t.Any:
         from botocore.config import Config
 
+        # other stores than Amazon's do not have a name for each bucket
+        buckets = {"s3": {"addressing_style": "path"}} if service == "s3" and own_address else {}
         return Config(
             max_pool_connections=_CONNECTIONS,
             retries={"mode": "standard", "max_attempts": _ATTEMPTS},
             user_agent_extra="registryops",
             **variants,
+            **buckets,
         )
 
     def _session(self) -> tuple[t.Any, dict[str, str]]:
@@ -183,7 +194,7 @@ class AWS:
                 subject=self._option("region"),
                 hint="Leave it out, or give the address of the registry in that region.",
             )
-        region = chosen or self._host_region or session.region_name
+        region = chosen or self._host_region or session.region_name or self._usual_region
         if not region:
             raise InvalidOption(
                 "is missing, and the registry's address does not tell it.", subject=self._option("region"), hint="Give the region."
@@ -196,7 +207,7 @@ class AWS:
 
         role = self._options["role_arn"]
         verify = None if self._options.get("validate_certs", True) else False
-        client = session.client("sts", region_name=self._region(session), verify=verify, config=self._config(), **given)
+        client = session.client("sts", region_name=self._region(session), verify=verify, config=self._config("sts", False, {}), **given)
         asked = {"RoleArn": role, "RoleSessionName": self._options.get("role_session_name") or "registryops-migration"}
         if self._options.get("external_id"):
             asked["ExternalId"] = self._options["external_id"]
@@ -239,7 +250,10 @@ class AWS:
                 subject=self._option("access_key"),
                 hint="Check access_key, secret_key and session_token, and that they belong to this partition of AWS.",
             )
-        if code in _DENIED:
+        if code == "NoSuchBucket":
+            return InvalidOption("there is no such bucket.", subject=what, hint="Check its name, and the account and region.")
+        # to a HEAD nothing is said
+        if code in _DENIED or code == "403":
             hint = "Grant this action to the user or role, or choose another with profile or role_arn."
             return AccessDenied(f"AWS does not allow this: {said}", subject=what, hint=hint)
         if code in _THROTTLED or status == 429:

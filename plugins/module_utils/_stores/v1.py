@@ -52,8 +52,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.reader i
 SPOOL_BYTES = 10 << 30
 #: bytes of documents and configurations that are held in memory, each
 _HELD = 16 << 20
-#: repositories whose tags are remembered
-_MOST_LISTED = 2000
+#: tags that are remembered
+_MOST_TAGS = 200_000
 #: images of one chain that are read at the same time
 _AT_ONCE = 4
 
@@ -314,7 +314,7 @@ class V1Store(Store):
         self._spool_dir = spool_dir
         self._spool = LayerSpool(spool_dir, 0 if reader.is_local or not spool_dir else spool_bytes)
         self._lock = threading.Lock()
-        self._listed: _Recent[dict[str, str]] = _Recent(_MOST_LISTED)
+        self._listed: _Recent[dict[str, str]] = _Recent(_MOST_TAGS)
         self._images: _Recent[V1Image] = _Recent(_HELD)
         self._configs: _Recent[bytes] = _Recent(_HELD)
         #: ids that are not what their digest says
@@ -347,7 +347,7 @@ class V1Store(Store):
         found = self._listed.get(repository)
         if found is None:
             found = self._reader.tags(repository)
-            self._listed.put(repository, found)
+            self._listed.put(repository, found, len(found) + 1)
         return found
 
     def tags(self, repository: str) -> list[str]:
@@ -440,13 +440,17 @@ class V1Store(Store):
     def _convert(self, repository: str, reference: str) -> Converted:
         """Make an image; what its layers are is found out where nobody knows it yet."""
         chain = self._chain(repository, reference)
-        facts = _side_by_side([functools.partial(self._facts, repository, *pair) for pair in zip(chain.ids, chain.images)])
+        known = {image_id: self._noted(image_id) for image_id in chain.ids}
+        unknown = [(image_id, image) for image_id, image in zip(chain.ids, chain.images) if known[image_id] is None]
+        found = _side_by_side([functools.partial(self._facts, repository, *one) for one in unknown])
+        read = {image_id: facts for (image_id, _image), facts in zip(unknown, found)}
+        facts = [known[image_id] or read[image_id] for image_id in chain.ids]
         made = self._made(chain, facts)
         config = digest_of(made.config)
         self._configs.put(config, made.config, len(made.config))
         self._config_of[config] = chain.ids[0]
-        for image_id, image, known in zip(chain.ids, chain.images, facts):
-            self._layer_of[known.digest] = (image_id, image.layer_size)
+        for image_id, image, layer in zip(chain.ids, chain.images, facts):
+            self._layer_of[layer.digest] = (image_id, image.layer_size)
         return made
 
     # -- layers
@@ -614,9 +618,15 @@ def _side_by_side(tasks: t.Sequence[t.Callable[[], _Read]]) -> list[_Read]:
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the results are wanted
                 errors.append(error)
 
-    helpers = [threading.Thread(target=work, name="v1", daemon=True) for _unused in range(min(_AT_ONCE, len(tasks)) - 1)]
-    for helper in helpers:
-        helper.start()
+    helpers: list[threading.Thread] = []
+    for _unused in range(min(_AT_ONCE, len(tasks)) - 1):
+        helper = threading.Thread(target=work, name="v1", daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:
+            # the system gives no more of them: those that there are do the work
+            break
+        helpers.append(helper)
     work()
     for helper in helpers:
         helper.join()

@@ -17,7 +17,7 @@ import datetime
 import threading
 import time
 import typing as t
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.answers import failure_of, read_answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, HeldBlob
@@ -51,6 +51,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.reader i
     best_checksum,
     check_image_id,
     incomplete,
+    plain_name,
     read_ancestry,
     read_tags,
 )
@@ -109,6 +110,8 @@ class V1Protocol:
         if index:
             self._index = self._transport_to(index)
         self._standalone: bool | None = None
+        #: whether anything has been let out to us
+        self._welcome = False
         self._doors: dict[str, _Door] = {}
         self._descriptions: dict[str, str] = {}
         self._secrets: set[str] = set()
@@ -125,14 +128,15 @@ class V1Protocol:
                 self._elsewhere[key] = Transport(origin, dataclasses.replace(self._options, connect_to=""), self._bandwidth)
             return self._elsewhere[key]
 
-    def _basic(self) -> dict[str, str]:
+    def _basic(self, transport: Transport) -> dict[str, str]:
         """Basic is sent from the first request on: what stands in front of a registry of that time does not always ask for it."""
+        headers = self._headers if transport is self._transport else {}
         credential = self._credential()
         if credential is None or not credential.username:
-            return dict(self._headers)
+            return dict(headers)
         pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode("ascii")
         self._keep_secret(pair)
-        return {**self._headers, "Authorization": f"Basic {pair}"}
+        return {**headers, "Authorization": f"Basic {pair}"}
 
     def _keep_secret(self, secret: str) -> None:
         if secret not in self._secrets:
@@ -154,7 +158,7 @@ class V1Protocol:
         if self._standalone is None:
             where = f"{self._transport.origin}/v1/_ping"
             response = self._transport.follow(
-                "GET", "/v1/_ping", {"Accept": "application/json"}, secret_headers=self._basic(), read_whole=LIST_BODY
+                "GET", "/v1/_ping", {"Accept": "application/json"}, secret_headers=self._basic(self._transport), read_whole=LIST_BODY
             )
             if response.status == 404:
                 response.drain()
@@ -174,7 +178,7 @@ class V1Protocol:
     def _door(self, repository: str, renew: bool = False) -> _Door:
         """Where a repository is, and what opens it."""
         if not self._has_index and self._greet():
-            return _Door((self._transport,), self._basic())
+            return _Door((self._transport,), self._basic(self._transport))
         with self._lock:
             door = self._doors.get(repository)
         if door is None or renew:
@@ -189,7 +193,7 @@ class V1Protocol:
             "GET",
             f"/v1/repositories/{quote(repository, safe='/')}/images",
             {"Accept": "application/json", "X-Docker-Token": "true"},
-            secret_headers=self._basic(),
+            secret_headers=self._basic(self._index),
             read_whole=LIST_BODY,
         )
         self._expect(response, where, repository=True)
@@ -243,7 +247,9 @@ class V1Protocol:
         """Ask for a part of an image; one that is being uploaded is waited for, but not for long: most uploads broke off years ago."""
         attempt = 0
         while True:
-            response = self._get(repository, f"/v1/images/{image_id}/{path}", headers={"Accept": "application/json"}, read_whole=LIST_BODY)
+            response = self._get(
+                repository, f"/v1/images/{image_id}/{path}", headers={"Accept": "application/json"}, read_whole=IMAGE_LIMIT
+            )
             if response.status != 400 or _BEING_UPLOADED not in response.body().decode("utf-8", "replace"):
                 return response
             attempt += 1
@@ -254,7 +260,12 @@ class V1Protocol:
     def _expect(self, response: Response, where: str, *, repository: bool = False) -> None:
         """Raise what a refusal means. `repository`: what is not found is a repository, else an image."""
         if response.status == 200:
+            self._welcome = True
             return
+        if response.status == 401 and self._welcome:
+            # who asks is known by now: this is about the one thing
+            response.drain()
+            raise AccessDenied("is forbidden.", subject=where, hint="Grant the right, use another account, or leave it out.")
         if response.status == 404:
             response.drain()
             if repository:
@@ -273,9 +284,8 @@ class V1Protocol:
     # -- what is there
     def repositories(self) -> t.Iterator[str]:
         seen: set[str] = set()
-        secret = self._basic()
         index = self._index
-        self._greet()
+        secret = self._basic(index)
 
         def read(number: int) -> Page[str]:
             query = {"q": ""} if number == 1 else {"q": "", "page": str(number)}
@@ -304,9 +314,8 @@ class V1Protocol:
         return walk(1, read, f"the search of {self.name}")
 
     def _take(self, row: t.Mapping[str, t.Any]) -> str:
-        """A repository as the search has it; names of more than two parts are escaped behind the first slash."""
-        name = unquote(row["name"])
-        name = name if "/" in name else f"library/{name}"
+        """A repository as the search has it."""
+        name = plain_name(row["name"])
         description = row.get("description")
         if isinstance(description, str) and description:
             self._descriptions[name] = description

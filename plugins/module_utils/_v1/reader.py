@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 import typing as t
+from urllib.parse import unquote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ImageIncomplete, InvalidAnswer, InvalidManifest
@@ -26,6 +27,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.referen
 IMAGE_LIMIT = 4 << 20
 #: images in a chain at the most; engines of that time took 127 layers
 MOST_IMAGES = 4096
+_MOST_ESCAPED = 4
 _IMAGE_ID = re.compile("[0-9a-f]{16}|[0-9a-f]{64}")
 _SHORT_ID = re.compile("[0-9a-f]{7,64}")
 
@@ -94,6 +96,19 @@ class V1Reader(t.Protocol):
         """Give back what is held."""
 
 
+def plain_name(name: str) -> str:
+    """A repository's name as it is asked for: registries escape what is behind the first slash, once for lists, and once for their storage.
+
+    A name without a namespace is one of `library`.
+    """
+    for _unused in range(_MOST_ESCAPED):
+        plain = unquote(name)
+        if plain == name:
+            break
+        name = plain
+    return name if "/" in name else f"library/{name}"
+
+
 def check_image_id(value: t.Any, where: str) -> str:
     """An image id as registries took them: 64 hex digits, or 16; else InvalidAnswer about `where`."""
     if isinstance(value, str) and _IMAGE_ID.fullmatch(value):
@@ -126,13 +141,22 @@ def _no_constant(text: str) -> t.NoReturn:
     raise ValueError(text)
 
 
+def tells_of_another(tag: str, tags: t.Container[str]) -> bool:
+    """Whether what looks like a tag is none: what registries write down of the tag `_x` they list as the tag `x_json`."""
+    return tag.endswith("_json") and f"_{tag[: -len('_json')]}" in tags
+
+
 def read_tags(document: t.Any, where: str, ids: t.Callable[[], t.Iterable[str]]) -> dict[str, str]:
     """Tags in either form that registries have sent: {tag: id}, or a list of {name, layer} whose ids are cut short.
 
     `ids`: the whole ids of the repository's images; only asked for where there are short ones.
     """
     if isinstance(document, dict):
-        return {str(tag): check_image_id(image_id, f"{where}:{tag}") for tag, image_id in document.items()}
+        return {
+            str(tag): check_image_id(image_id, f"{where}:{tag}")
+            for tag, image_id in document.items()
+            if not tells_of_another(str(tag), document)
+        }
     if not isinstance(document, list):
         raise InvalidAnswer("answered with tags in a form that is not known.", subject=where)
     found: dict[str, str] = {}

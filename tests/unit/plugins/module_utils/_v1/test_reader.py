@@ -17,6 +17,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.reader i
     best_checksum,
     check_image_id,
     digest_of_image,
+    plain_name,
     read_ancestry,
     read_json,
     read_tags,
@@ -24,6 +25,15 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.reader i
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 WHERE = "old.example.com/v1/team/app"
+
+
+@pytest.mark.parametrize("listed", ["a/b/c", "a/b%2Fc", "a/b%252Fc"])
+def test_names_are_not_escaped(listed):
+    assert plain_name(listed) == "a/b/c"
+
+
+def test_a_name_alone_is_one_of_the_library():
+    assert plain_name("web") == "library/web"
 
 
 def none_asked() -> list[str]:
