@@ -22,6 +22,8 @@ from estate.compare import assert_complete, tags_of
 from estate.images import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from estate.push import push
 from estate.swr import SoftwareRepositoryDouble
+from estate.v1_double import V1Double
+from estate.v1_images import push_all
 from runs.modules import Options, endpoint, run_module
 from runs.products import reach
 
@@ -295,6 +297,21 @@ def test_what_has_no_docker_form_is_named_with_the_way_out(
     assert hint in failure["hint"]
     # the others are there all the same
     assert set(destination.snapshot()["small/image"].tags) == {"one", "two", "index"}
+
+
+def test_conversions_one_after_the_other(counting_registry: MakeCountingRegistry, tmp_path: Path) -> None:
+    """From v1 to OCI to docker's form, which nobody would ask for; the digest of the source stays that of the image of v1."""
+    destination = counting_registry(Behaviour(manifest_types=DOCKER_ONLY))
+    with V1Double(tmp_path / "v1") as old:
+        pushed = push_all(old.url)
+        convert = {"v1": "oci", "oci": "docker"}
+        options = both({"type": "v1", "url": old.url}, destination, tmp_path, convert=convert, plan_file=str(tmp_path / "plan.jsonl"))
+        tags = sum(len(tags) for tags, _chain in pushed.values())
+        assert run_module(COPY, options, check=True).result["counts"]["copied"] == tags
+        assert run_module(COPY, options).result["counts"]["copied"] == tags
+        del options["plan_file"]
+        again = run_module(COPY, options).result
+        assert (again["changed"], again["counts"]["unchanged"]) == (False, tags)
 
 
 def test_signatures_are_not_followed(counting_registry: MakeCountingRegistry, tmp_path: Path) -> None:

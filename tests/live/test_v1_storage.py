@@ -12,6 +12,9 @@ import dataclasses
 import gzip
 import json
 import os
+import subprocess
+import tempfile
+import time
 import typing as t
 from pathlib import Path
 
@@ -301,6 +304,27 @@ def test_a_key_with_a_passphrase(server: SSHServer, registries: RegistryFactory,
     assert passphrase not in run.text
     error = run_module(COPY, both(ssh_source(server, data, key_file=str(key)), destination, tmp_path)).error
     assert (error["kind"], error["subject"]) == ("authentication_failed", "source.ssh.key_file")
+
+
+def test_a_key_that_the_agent_has(server: SSHServer, tmp_path: Path) -> None:
+    data, images = store(tmp_path)
+    # paths of sockets are short
+    with tempfile.TemporaryDirectory() as folder:
+        variables = {"SSH_AUTH_SOCK": f"{folder}/agent"}
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", variables["SSH_AUTH_SOCK"]], stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 20
+            while not Path(variables["SSH_AUTH_SOCK"]).is_socket():
+                assert time.monotonic() < deadline, "the agent does not begin"
+                time.sleep(0.01)
+            source = {"source": ssh_source(server, data, key_file=None)}
+            assert run_module(INFO, source, variables=variables).error["kind"] == "authentication_failed"
+            subprocess.run(["ssh-add", "-q", str(server.key)], check=True, env={**os.environ, **variables}, capture_output=True)
+            listed = run_module(INFO, source, variables=variables).result
+            assert sorted(row["name"] for row in listed["repositories"]) == sorted(images)
+        finally:
+            agent.terminate()
+            agent.wait(20)
 
 
 def _another_key(server: SSHServer, folder: Path) -> Options:

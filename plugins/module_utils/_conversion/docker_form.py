@@ -74,7 +74,7 @@ def to_schema2(manifest: Manifest, where: str) -> Manifest:
         "config": {"mediaType": DOCKER_CONFIG, "size": config.size, "digest": config.digest},
         "layers": [_layer(layer, where) for layer in manifest.layers],
     }
-    return make_manifest(document, DOCKER_MANIFEST, manifest.digest)
+    return make_manifest(document, DOCKER_MANIFEST, manifest.source_digest)
 
 
 def _layer(layer: Descriptor, where: str) -> dict[str, t.Any]:
@@ -110,7 +110,7 @@ def to_manifest_list(index: Manifest, children: t.Sequence[Child], where: str) -
         "mediaType": DOCKER_LIST,
         "manifests": [_entry(child, where) for child in children],
     }
-    return make_manifest(document, DOCKER_LIST, index.digest)
+    return make_manifest(document, DOCKER_LIST, index.source_digest)
 
 
 def _entry(child: Child, where: str) -> dict[str, t.Any]:

@@ -237,7 +237,7 @@ class ConvertingStore(Wrapped):
             if entry["digest"] in old:
                 made = self._converted(repository, self._inner.manifest(repository, entry["digest"]), 1)
                 entry.update(mediaType=made.media_type, digest=made.digest, size=made.size)
-        return make_manifest(document, index.media_type, index.digest)
+        return make_manifest(document, index.media_type, index.source_digest)
 
     def _platform(self, repository: str, image: Manifest) -> Platform | None:
         """What an image's configuration says that it runs on; None where that is not to be had."""

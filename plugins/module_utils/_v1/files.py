@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import getpass
 import hashlib
+import logging
 import os
 import posixpath
 import stat
@@ -47,6 +48,7 @@ REQUESTS = 16
 #: reads of a file that are under way to a host
 _READ_AHEAD = 64
 _ATTEMPTS = 5
+_SILENT = logging.NullHandler()
 #: how often a session is asked for before there are fewer of them
 _REFUSALS = 3
 
@@ -376,6 +378,8 @@ class SSHFiles(Files):
                 subject=self._options.prefix.rstrip("."),
                 hint="Install it there (pip install paramiko), or run the task on the host that has the files, with path alone.",
             ) from error
+        # what it has to say comes as errors, too; without a handler Python would print it
+        logging.getLogger("paramiko").addHandler(_SILENT)
         return paramiko
 
     def _connect(self) -> t.Any:
@@ -442,7 +446,8 @@ class SSHFiles(Files):
             return AuthenticationFailed(
                 "has a passphrase.", subject=f"{prefix}key_file", hint=f"Give it as {prefix}password, or load the key into the agent."
             )
-        if isinstance(error, paramiko.AuthenticationException):
+        # without any key and password there is nothing that it could refuse
+        if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
             return AuthenticationFailed(
                 f"does not let the user {self._options.username or getpass.getuser()} in.",
                 subject=self._host,
