@@ -10,13 +10,14 @@ import contextlib
 import gzip
 import json
 import random
+import shutil
 import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-from estate import images
+from estate import images, ssh_server
 from estate.client import ACCEPT, Client
 from estate.compare import Skopeo, assert_complete, tags_of
 from estate.docker_engine import DockerEngine, EngineMissing
@@ -713,3 +714,38 @@ def test_a_damaged_image_is_not_copied(engines: MakeDouble, held: images.ImageSe
     assert failure["kind"] == "digest_mismatch"
     assert "damaged" in failure["hint"]
     assert tags_of(destination) == {}
+
+
+# -- over SSH ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_engine_behind_ssh(docker_engine: DockerEngine, source: Registry, registries: RegistryFactory, tmp_path: Path) -> None:
+    """The library runs `docker system dial-stdio` on the other host, with the user's own keys and known hosts."""
+    pytest.importorskip("paramiko", reason="the library paramiko is not installed: pip install paramiko")
+    missing = ssh_server.missing() or ("" if shutil.which("docker") else "docker is not installed: apt-get install docker.io")
+    if missing:
+        pytest.skip(missing)
+    settings = tmp_path / "home" / ".ssh"
+    settings.mkdir(parents=True)
+    variables = {"HOME": str(settings.parent)}
+    with ssh_server.SSHServer(tmp_path / "ssh") as server:
+        accepted = tmp_path / "ssh" / "authorized_keys"
+        command = f"docker -H {docker_engine.url} system dial-stdio"
+        accepted.write_text(f'command="{command}" {accepted.read_text(encoding="ascii")}', encoding="ascii")
+        engine = {"type": "docker_engine", "url": f"ssh://{server.user}@127.0.0.1:{server.port}", "image_host": "ssh.example.com"}
+        options = {"source": endpoint(source), "destination": engine, "state_dir": str(tmp_path / "state"), "rules": only("team/app")}
+
+        unknown = run_module("registry_image_copy", options, variables=variables).error
+        assert (unknown["kind"], unknown["subject"]) == ("host_key_untrusted", "destination.url")
+        assert "known_hosts" in unknown["hint"]
+        (settings / "known_hosts").write_bytes(server.known_hosts.read_bytes())
+        refused = run_module("registry_image_copy", options, variables=variables).error
+        assert (refused["kind"], refused["subject"]) == ("authentication_failed", "destination.url")
+        (settings / "config").write_text(f"Host 127.0.0.1\n  IdentityFile {server.key}\n", encoding="utf-8")
+        done(run_module("registry_image_copy", options, variables=variables), copied=2)
+        assert {"ssh.example.com/team/app:1", "ssh.example.com/team/app:2"} <= docker_engine.names()
+
+        back = registries.start("back")
+        options = {"source": engine, "destination": endpoint(back), "state_dir": str(tmp_path / "back")}
+        done(run_module("registry_image_copy", options, variables=variables), copied=2)
+        assert assert_complete(back) == 5

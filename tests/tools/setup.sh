@@ -74,11 +74,11 @@ optional_packages() {
     if ! command -v puppet >/dev/null && can_install && apt-cache show puppet-agent >/dev/null 2>&1; then
         printf '%s\n' puppet-agent
     fi
-    if ! command -v sshd >/dev/null && can_install; then
-        printf '%s\n' openssh-server
-    fi
     if ! PATH="$PATH:/usr/sbin" command -v dockerd >/dev/null && can_install && apt-cache show docker.io >/dev/null 2>&1; then
         printf '%s\n' docker.io
+    fi
+    if ! command -v sshd >/dev/null && can_install; then
+        printf '%s\n' openssh-server
     fi
 }
 
@@ -88,8 +88,8 @@ can_install() {
 
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, openssh-server with one that lets
-    # people in, docker.io with the engine itself: they are neither started now nor at the next boot.
+    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, docker.io with the engine itself,
+    # openssh-server with one that lets people in: they are neither started now nor at the next boot.
     export SYSTEMD_OFFLINE=1
     printf 'Installing Debian packages: %s\n' "$*"
     logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
@@ -101,11 +101,11 @@ install_packages() {
         if [[ " $* " == *" puppet-agent "* ]]; then
             logged puppet-service systemctl disable puppet
         fi
-        if [[ " $* " == *" openssh-server "* ]]; then
-            logged ssh-service systemctl disable ssh
-        fi
         if [[ " $* " == *" docker.io "* ]]; then
             logged docker-service systemctl disable docker.service docker.socket containerd.service
+        fi
+        if [[ " $* " == *" openssh-server "* ]]; then
+            logged ssh-service systemctl disable ssh
         fi
     fi
 }

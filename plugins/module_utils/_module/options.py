@@ -329,10 +329,10 @@ class Connections:
         if options["type"] == "oci_layout":
             profile = PROFILES.get(options["provider"], GENERIC)
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
-        if options["type"] == "v1_storage":
-            return self._open_v1_storage(name, options, side)
         if options["type"] == "docker_engine":
             return self._open_engine(name, options, side)
+        if options["type"] == "v1_storage":
+            return self._open_v1_storage(name, options, side)
         if options["type"] == "v1":
             return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])

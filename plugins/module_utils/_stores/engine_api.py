@@ -28,6 +28,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AuthenticationFailed,
     CertificateUntrusted,
     ConnectionFailed,
+    HostKeyUntrusted,
     InvalidAnswer,
     InvalidOption,
     LibraryMissing,
@@ -215,6 +216,12 @@ class EngineAPI:
                 f"{self.address.name} wants a client's certificate, or speaks TLS where plain http was spoken.",
                 subject=where,
                 hint="Give ca_path, client_cert and client_key.",
+            )
+        if self.address.scheme == "ssh" and re.search(r"known_hosts|Host key for server", text):
+            return HostKeyUntrusted(
+                f"the key of {self.address.name} is not known, or another one than in ~/.ssh/known_hosts.",
+                subject=where,
+                hint="Compare it with the host's own word, and add it to ~/.ssh/known_hosts of the user that the task runs as.",
             )
         if self.address.scheme == "ssh" and re.search(r"No authentication methods|Authentication failed|AuthenticationException", text):
             return AuthenticationFailed(

@@ -387,6 +387,14 @@ class Wrapped(Store):
         self.profile = self._inner.profile
 
     @property
+    def holds_platform(self) -> str:
+        return self._inner.holds_platform
+
+    @property
+    def holds_referrers(self) -> bool:
+        return self._inner.holds_referrers
+
+    @property
     def is_recognised(self) -> bool:
         return self._inner.is_recognised
 
