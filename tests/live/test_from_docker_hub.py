@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from estate import images
+from estate.client import Client
 from estate.compare import tags_of
 from estate.docker_hub import DockerHubDouble
 from estate.images import ImageSet
@@ -47,7 +48,7 @@ class _Shared(DockerHubDouble):
 @pytest.fixture
 def hub(registries: RegistryFactory) -> t.Iterator[Product]:
     """Docker Hub with the images of the team."""
-    with _Shared(registries.start("behind"), {"mover": SECRET}, ["mover", "team", "library"]) as double:
+    with _Shared(registries.start("behind", delete=True), {"mover": SECRET}, ["mover", "team", "library"]) as double:
         push(double.behind.url, team_set())
         yield Product(double, "mover", SECRET, {"provider": "docker_hub", "api_url": double.url, "namespaces": ["team"]})
 
@@ -173,6 +174,22 @@ def test_an_image_of_more_platforms_than_pulls_arrives_in_several_runs(hub: Prod
     assert tags_of(plain) == many.tags()
     # the index and its five platforms, each once
     assert len(seen) == len(set(seen)) == 6
+
+
+def test_what_was_read_earlier_and_is_gone_is_missed(hub: Product, plain: Registry, registries: RegistryFactory, tmp_path: Path) -> None:
+    """That a manifest is kept does not make up for one that the registry has lost."""
+    double = double_of(hub)
+    double.pull_limit = 100
+    assert_copied(hub.copy(plain, tmp_path, to=False), plain, team_set().tags())
+    child = sorted(team_set().repositories["team/tool"].children())[0]
+    with Client(double.behind.access) as client:
+        client.request("DELETE", f"/v2/team/tool/manifests/{child}", expect=(202,))
+    run = hub.copy(registries.start("another"), tmp_path, to=False)
+    assert run.result["counts"]["failed"] == 2
+    assert {(row["repository"], row["kind"]) for row in run.result["failures"]} == {("team/tool", "manifest_unknown")}
+    # the others came from what was kept
+    assert len(double.pulled) == MANIFESTS
+    assert run.result["pulls"]["used"] == 0
 
 
 def test_wait_goes_on_when_there_are_pulls_again(hub: Product, plain: Registry, tmp_path: Path) -> None:

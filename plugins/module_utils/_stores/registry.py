@@ -255,10 +255,12 @@ class RegistryStore(Store):
             return self.client.get_manifest(repository, reference)
         with self._kept.alone(digest):
             manifest = self._kept.get(digest)
-            if manifest is None:
-                manifest = self.client.get_manifest(repository, digest)
-                if self._pulls.is_limited:
-                    self._kept.put(digest, manifest)
+            # what is kept has been somewhere once: that it is here is asked for, which costs no pull either
+            if manifest is not None and (digest != reference or self.client.head_manifest(repository, digest) is not None):
+                return manifest
+            manifest = self.client.get_manifest(repository, digest)
+            if self._pulls.is_limited:
+                self._kept.put(digest, manifest)
         return manifest
 
     @property
