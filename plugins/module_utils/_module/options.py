@@ -323,7 +323,9 @@ class Connections:
             return provided[0]
 
         by_answer = options["provider"] is None and profile is GENERIC
-        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+        store = RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+        store.connect_to = options["connect_to"] or ""
+        return store
 
     def _open_v1(self, name: str, options: Options, side: str) -> Store:
         from ansible_collections.registryops.migration.plugins.module_utils._v1.protocol import V1Protocol
