@@ -96,12 +96,12 @@ class Environment:
         self.control = control
         self.always = {"V1_REGISTRY": source, "V2_REGISTRY": destination, "USER_PROMPT": "false", "ERROR_ACTION": "abort"}
 
-    def play(self, expect: int = 0, variables: t.Mapping[str, t.Any] | None = None, **environment: str) -> str:
+    def play(self, *arguments: str, expect: int = 0, variables: t.Mapping[str, t.Any] | None = None, **environment: str) -> str:
         """Run with further variables of the environment, and of the role; returns what was said, which has no password in it."""
         whole = {**self.always, **environment}
         # a file, for the command line would be templated
         self.control.write("group_vars/all/environment.yml", {"migrator_env": whole})
-        output = self.control.play("from_v1", expect=expect, **(variables or {})).output
+        output = self.control.play("from_v1", *arguments, expect=expect, **(variables or {})).output
         for name, value in whole.items():
             if name.endswith(("PASSWORD", "SECRET_ACCESS_KEY")):
                 assert value not in output
@@ -376,7 +376,7 @@ def test_logins(alone: Control, counting_registry: MakeCountingRegistry, held: i
         assert not [one for server in logs for one in server.log if "authorization" in {header.lower() for header in one.headers}]
         assert tags_of(destination) == {}
     # an e-mail address is not needed, and does no harm on one side alone
-    environment.play(**login, V1_EMAIL="reader@example.com", V2_EMAIL="")
+    environment.play("-vvv", **login, V1_EMAIL="reader@example.com", V2_EMAIL="")
     assert tags_of(destination) == held.tags()
 
 
@@ -436,7 +436,7 @@ def test_with_an_address_for_each_nothing_has_to_be_cut_over(
     environment = Environment(alone, "registry.example.com", "registry.example.com")
     environment.play(USE_HTTP="true", variables={"migrator_v1_connect_to": source.host, "migrator_v2_connect_to": destination.host})
     assert tags_of(destination) == held.tags()
-    assert {one.headers["Host"] for server in (source, destination) for one in server.log} == {"registry.example.com"}
+    assert {one.headers["host"] for server in (source, destination) for one in server.log} == {"registry.example.com"}
 
 
 @pytest.fixture
