@@ -95,6 +95,8 @@ class Behaviour:
     # -- writing
     #: off: 202, the upload goes on as usual; deny: 401 for a mount from another repository; anonymous: `from` may be left out
     mount: t.Literal["on", "off", "deny", "anonymous"] = "on"
+    #: media types of the manifests that are taken; others are answered with 400 MANIFEST_INVALID (empty: all are taken)
+    manifest_types: frozenset[str] = frozenset()
     #: POST ?digest= with the blob as its body makes the blob; otherwise 202, and the body is wasted
     single_post: bool = False
     #: PUT manifests/<digest>?tag=a&tag=b makes the tags and names them in OCI-Tag; otherwise the query is ignored

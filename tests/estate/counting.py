@@ -661,6 +661,8 @@ class _Handler(Handler):
         media_type = self.headers.get("Content-Type", "").split(";")[0].strip()
         if behaviour.max_manifest and len(self.body) > behaviour.max_manifest:
             return _error(413, "SIZE_INVALID")
+        if behaviour.manifest_types and media_type not in behaviour.manifest_types:
+            return _error(400, "MANIFEST_INVALID", [f"{media_type} is not supported"])
         try:
             document = json.loads(self.body)
             needed = _needed(document)

@@ -56,7 +56,7 @@ class Knobs:
     `tags_as_list`: tags in the form that Docker Hub had. `layers_at`: layers are somewhere else, at this address. `cut`: a layer breaks off
     after so many bytes, each time, until it has been asked for `cut_times` times. `uploading`: so many requests for a part of an image are
     answered as if it were still being uploaded. `no_sizes`: no word of the sizes of layers. `hold`: layers come once it is
-    set, but for the first `free_layers`.
+    set, but for the first `free_layers`. `search_page`: a search has pages of so many, as Docker Hub's had.
     """
 
     users: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -68,6 +68,7 @@ class Knobs:
     no_sizes: bool = False
     hold: threading.Event | None = None
     free_layers: int = 0
+    search_page: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +195,10 @@ class V1Double:
     def _get_search(self, query: str) -> _Answer:
         wanted = urllib.parse.parse_qs(query).get("q", [""])[0]
         rows = [{"description": "", "name": name} for name in repository_names(self.data) if wanted in name]
+        if self.knobs.search_page:
+            page, size = int(urllib.parse.parse_qs(query).get("page", ["1"])[0]), self.knobs.search_page
+            more = {"page": page, "num_pages": -(-len(rows) // size), "page_size": size}
+            return _document({"num_results": len(rows), "query": wanted, "results": rows[(page - 1) * size : page * size], **more})
         return _document({"num_results": len(rows), "query": wanted, "results": rows})
 
     def _get_tags(self, repository: str) -> _Answer:

@@ -288,6 +288,32 @@ def test_dates_are_those_of_the_documents(double: V1Double, destination: Countin
     assert {name for name, _tag in tags(destination)} == {"library/web", "team/api"}
 
 
+def test_what_is_pushed_anew_is_all_that_is_read(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
+    run(of(double), destination, tmp_path)
+    before = tags(destination)
+    asked = len(double.log)
+    later = chain("later", [Step("COPY app again", archive(30))], some_images()["library/web"][1][:2])
+    with Pusher(double.url) as pusher:
+        pusher.push("library/web", later, ["latest"])
+    assert counted(run(of(double), destination, tmp_path)) == {"copied": 1, "unchanged": 4}
+    changed = {key for key, digest in tags(destination).items() if before[key] != digest}
+    assert changed == {("library/web", "latest")}
+    assert archives(destination, "library/web", "latest") == has_files(later)
+    assert [one.path for one in double.log[asked:] if one.method == "GET" and one.path.endswith("/layer")] == [
+        f"/v1/images/{later[-1].id}/layer"
+    ]
+
+
+def test_another_form_is_made_without_reading_a_layer(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
+    for form, media_type in (("docker", DOCKER), ("oci", OCI)):
+        convert = {"convert": {"v1": form}}
+        assert counted(run(of(double), destination, tmp_path, **convert)) == {"copied": 5}
+        assert counted(run(of(double), destination, tmp_path, **convert)) == {"unchanged": 5}
+        found = {destination.manifest(*key).media_type for key in tags(destination)}
+        assert found == {media_type}
+    assert set(collections.Counter(double.paths("/layer")).values()) == {1}
+
+
 def test_a_run_that_was_killed_goes_on(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
     double.knobs.hold, double.knobs.free_layers = threading.Event(), 4
     options = {"source": of(double), "destination": endpoint(destination), "state_dir": str(tmp_path / "state")}
@@ -428,6 +454,12 @@ def test_tags_in_the_form_of_a_list(double: V1Double, destination: CountingRegis
     double.knobs.tags_as_list = True
     assert counted(run(of(double), destination, tmp_path)) == {"copied": 5}
     assert archives(destination, "library/web", "latest") == has_files(some_images()["library/web"][1])
+
+
+def test_a_search_in_pages(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
+    double.knobs.search_page = 1
+    assert counted(run(of(double), destination, tmp_path)) == {"copied": 5}
+    assert [one for one in double.paths() if "/search" in one] == ["/v1/search?q=", *(f"/v1/search?q=&page={page}" for page in (2, 3, 4))]
 
 
 def test_without_a_word_of_sizes(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ class Planner:
         """`only_plans`: the plan is for people; what the destination needs may not have been created yet."""
         self._source = source
         self._destination = destination
-        self._rules = rules
+        self._rules = [rule.within(source.profile.implied_namespace) for rule in rules]
         self._policy = policy
         self._ledger = ledger
         self._only_plans = only_plans
@@ -151,7 +151,7 @@ class Planner:
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
-        self._unmatched = Unmatched(rules)
+        self._unmatched = Unmatched(self._rules)
         self._scheduler: Scheduler | None = None
         self._stop: tuple[float, MigrationError] | None = None
         self.failures: list[Failure] = []
@@ -448,6 +448,8 @@ class Planner:
             if found.media_type in INDEXES:
                 listing.indexes.add(found.digest)
         name = "" if is_digest(tag) else tag
+        # read where it is needed, and once
+        read: _Read = functools.lru_cache(maxsize=1)(functools.partial(self._source.manifest, target.source, found.digest))
         existing = None
         # a repository without any tag may hold a digest all the same
         if self._folded(tag) in listing.existing or not name:
@@ -456,9 +458,10 @@ class Planner:
             elif (record := listing.existing_records.get(self._folded(tag))) is not None and is_digest(record.digest):
                 existing = Descriptor(record.media_type, record.digest, -1)
             else:
-                existing = self._existing(target.destination, tag, found.digest)
-        # read where it is needed, and once
-        read: _Read = functools.lru_cache(maxsize=1)(functools.partial(self._source.manifest, target.source, found.digest))
+                existing = self._existing(target.destination, name or self._made_digest(found, known, read), found.digest)
+        if self._source.pulls is not None and existing is not None and existing.digest == found.digest:
+            # where reading counts as a pull, rather at the destination, if that has the same
+            read = functools.lru_cache(maxsize=1)(functools.partial(self._destination.manifest, target.destination, found.digest))
         action, wanted = self._decide(listing, found, existing, known, read)
         source, destination = (target.source, name), (target.destination, name)
         seen = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}
@@ -480,7 +483,10 @@ class Planner:
             )
         if not is_digest(record.digest):
             return None
-        media_type = record.media_type or (known.media_type if known is not None and known.source_digest == record.digest else "")
+        media_type = record.media_type
+        if not media_type and known is not None and known.source_digest == record.digest:
+            # the ledger has the type that the destination got: another one, where an image was converted
+            media_type = known.media_type if known.digest == record.digest or known.media_type in INDEXES else ""
         return Descriptor(media_type, record.digest, -1) if media_type else None
 
     def _existing(self, repository: str, reference: str, digest: str) -> Descriptor | None:
@@ -502,15 +508,19 @@ class Planner:
             return "copy", found.digest
         if known is not None and (known.source_digest, known.digest) != (found.digest, existing.digest):
             known = None
-        wanted = found.digest
-        is_made = self._source.converts(found.media_type) or (self._policy.makes_subsets and found.media_type in INDEXES)
-        if is_made:
-            same = known is not None and known.form == self._policy.form
-            wanted = existing.digest if same else wanted_form(read(), self._policy).digest
+        wanted = self._made_digest(found, known, read)
         if existing.digest == wanted:
             return "unchanged" if self._is_complete(listing.target, found, known, read) else "update", wanted
         actions: dict[str, Action] = {"overwrite": "update", "keep": "keep", "fail": "conflict"}
         return actions[self._policy.existing_tags], wanted
+
+    def _made_digest(self, found: Descriptor, known: Copied | None, read: _Read) -> str:
+        """The digest that a manifest of the source has at the destination: another one, where it is made on the way."""
+        if not self._source.converts(found.media_type) and not (self._policy.makes_subsets and found.media_type in INDEXES):
+            return found.digest
+        if known is not None and (known.source_digest, known.form) == (found.digest, self._policy.form):
+            return known.digest
+        return wanted_form(read(), self._policy).digest
 
     def _is_complete(self, target: Target, found: Descriptor, known: Copied | None, read: _Read) -> bool:
         """Whether a tag that has the right digest may be left as it is.

@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 import typing as t
@@ -136,13 +137,12 @@ def write_report(ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[s
         with contextlib.ExitStack() as stack:
             sources = [stack.enter_context(contextlib.closing(_Source(worker, path))) for worker, path in ledgers.items()]
             # the page has its totals before its tags, so the tags wait here until everything is counted
-            tags = stack.enter_context(tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8"))
+            tags, converted = (stack.enter_context(tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8")) for _each in range(2))
             with _replaced(report.csv_file) as csv_file:
                 table = csv.DictWriter(csv_file, COLUMNS, extrasaction="ignore")
-                document, page = _collect(sources, not_run or {}, table, TagData(tags), report)
+                document, page = _collect(sources, not_run or {}, table, TagData(tags), _Converted(converted), report)
             with _replaced(report.json_file) as json_file:
-                json.dump(document, json_file, indent=2)
-                json_file.write("\n")
+                _write_json(json_file, document, converted)
             with _replaced(report.html_file) as html_file:
                 write_page(html_file, page, tags)
     except OSError as error:
@@ -166,8 +166,39 @@ def _replaced(path: str) -> t.Iterator[t.IO[str]]:
         raise
 
 
+class _Converted:
+    """Writes the tags whose images have other digests than at their source, one by one, as the items of a JSON array."""
+
+    def __init__(self, file: t.IO[str]) -> None:
+        self._file = file
+        self._separator = ""
+
+    def add(self, worker: str, row: sqlite3.Row) -> None:
+        """Write a row of the ledger's table of tags, if it is one of these."""
+        if row["state"] not in ("copied", "unchanged") or not row["source_digest"] or row["digest"] in ("", row["source_digest"]):
+            return
+        names = ("source_repository", "source_tag", "repository", "tag", "source_digest", "digest")
+        self._file.write(f"{self._separator}\n    {json.dumps({'worker': worker, **{name: row[name] for name in names}})}")
+        self._separator = ","
+
+
+def _write_json(file: t.IO[str], document: t.Mapping[str, t.Any], converted: t.IO[str]) -> None:
+    """Write `report.json`; `converted` is read from its file, for there may be as many as there are tags."""
+    text = json.dumps(document, indent=2)
+    file.write(f'{text[: text.rindex("}")].rstrip()},\n  "converted": [')
+    is_empty = not converted.tell()
+    converted.seek(0)
+    shutil.copyfileobj(converted, file)
+    file.write("]\n}\n" if is_empty else "\n  ]\n}\n")
+
+
 def _collect(
-    sources: t.Sequence[_Source], not_run: t.Mapping[str, str], table: csv.DictWriter[str], tags: TagData, report: Report
+    sources: t.Sequence[_Source],
+    not_run: t.Mapping[str, str],
+    table: csv.DictWriter[str],
+    tags: TagData,
+    converted: _Converted,
+    report: Report,
 ) -> tuple[dict[str, t.Any], Page]:
     """Read the ledgers once, row by row; gives the document of `report.json` and the page."""
     repositories: dict[str, collections.Counter[str]] = {}
@@ -186,6 +217,7 @@ def _collect(
             fields = {**dict(row), "worker": source.worker, "finished": _when(row["finished"])}
             table.writerow(fields)
             tags.add(source.worker, row)
+            converted.add(source.worker, row)
             throughput.add(row["state"], row["finished"], row["size"])
             page_run.counts[row["state"]] += 1
             page_run.image_bytes += row["size"]

@@ -48,10 +48,16 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.oci_
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Reader
 
+if t.TYPE_CHECKING:
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import Files
+
 Options = dict[str, t.Any]
 
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
 SIDES = ("source", "destination")
+
+#: the product is found out, by the host's name or by how the registry answers
+AUTO = "auto"
 
 #: how to reach AWS, by the names that the collections for AWS use; all of them are boto3's where they are not given
 AWS: Options = {
@@ -70,11 +76,13 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout", "v1"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1", "v1_storage"], "default": "registry"},
     "url": {"type": "str"},
     "index_url": {"type": "str"},
     "path": {"type": "path"},
-    "provider": {"type": "str", "choices": sorted(PROFILES)},
+    "image_host": {"type": "str"},
+    "timeout": {"type": "float", "default": 600.0},
+    "provider": {"type": "str", "choices": [AUTO, *sorted(PROFILES)], "default": AUTO},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
@@ -83,6 +91,23 @@ ENDPOINT: Options = {
     "api_token": {"type": "str", "no_log": True},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "aws": {"type": "dict", "options": AWS},
+    "ssh": {
+        "type": "dict",
+        "options": {
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "key_file": {"type": "path", "no_log": False},
+            "known_hosts": {"type": "path"},
+            "fingerprint": {"type": "str"},
+        },
+        "mutually_exclusive": [("known_hosts", "fingerprint")],
+    },
+    "s3": {
+        "type": "dict",
+        "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}},
+    },
     "swr": {
         "type": "dict",
         "options": {
@@ -108,13 +133,19 @@ ENDPOINT: Options = {
     "concurrency": {"type": "int", "default": 0},
     "requests_per_second": {"type": "float", "default": 0.0},
     "chunk_size": {"type": "int", "default": 0},
+    "on_quota": {"type": "str", "choices": ["wait", "stop"], "default": "wait"},
 }
 
 _ENDPOINT_OPTION: Options = {
     "type": "dict",
     "options": ENDPOINT,
-    "required_if": [("type", "registry", ["url"]), ("type", "oci_layout", ["path"]), ("type", "v1", ["url"])],
-    "mutually_exclusive": [("url", "path"), ("password", "registry_token"), ("connect_to", "proxy")],
+    "required_if": [
+        ("type", "registry", ["url"]),
+        ("type", "oci_layout", ["path"]),
+        ("type", "v1", ["url"]),
+        ("type", "v1_storage", ["path", "s3"], True),
+    ],
+    "mutually_exclusive": [("url", "path", "s3"), ("ssh", "s3"), ("password", "registry_token"), ("connect_to", "proxy")],
 }
 
 #: only for the module that has one source to copy from
@@ -267,7 +298,7 @@ class Connections:
 
     def _hide_password(self, address: str) -> None:
         """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
-        match = re.match(r"(?:\w+://)?[^/@:]*:(.+)@", address)
+        match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
         if match:
             self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
 
@@ -286,6 +317,8 @@ class Connections:
     def _open_as(self, name: str, options: Options, side: str) -> Store:
         try:
             store = self._open(name, options, side)
+            if side == "source":
+                store = converted(store, self._module.params.get("convert") or {})
         except (InvalidOption, InvalidReference) as error:
             error.subject = f"{name}.{error.subject}" if error.subject else name
             raise
@@ -294,8 +327,12 @@ class Connections:
 
     def _open(self, name: str, options: Options, side: str) -> Store:
         if options["type"] == "oci_layout":
-            profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
+            profile = PROFILES.get(options["provider"], GENERIC)
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
+        if options["type"] == "v1_storage":
+            return self._open_v1_storage(name, options, side)
+        if options["type"] == "docker_engine":
+            return self._open_engine(name, options, side)
         if options["type"] == "v1":
             return self._open_v1(name, options, side)
         host, plain_http = split_url(options["url"], options["plain_http"])
@@ -314,7 +351,8 @@ class Connections:
             renew=lambda refused: (provided[0].renew(refused) if provided else None) or search_again(),
         )
         site = self._site(name, options, client, lambda: credential_for(""), http)
-        profile = profile_for(host, options["provider"])
+        chosen = None if options["provider"] == AUTO else options["provider"]
+        profile = profile_for(host, chosen)
 
         def provide(found: Profile) -> Provider:
             provided.append(make_provider(found, site))
@@ -322,10 +360,43 @@ class Connections:
             client.forget_credentials()
             return provided[0]
 
-        by_answer = options["provider"] is None and profile is GENERIC
-        store = RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+        by_answer = chosen is None and profile is GENERIC
+        how: Options = {"recognise": by_answer, "shared_by": self._shared_by, "on_quota": options["on_quota"]}
+        store = RegistryStore(client, profile, options["chunk_size"], provide, **how)
         store.connect_to = options["connect_to"] or ""
         return store
+
+    def _open_engine(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.docker_engine import DockerEngineStore
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import DEFAULT_URL, EngineAddress, EngineAPI
+
+        address = EngineAddress(
+            url=options["url"] or DEFAULT_URL,
+            ca_file=options["ca_path"] or "",
+            client_certificate=options["client_cert"] or "",
+            client_key=options["client_key"] or "",
+            verify=options["validate_certs"],
+            timeout=options["timeout"],
+            option=f"{name}.",
+        )
+        address.check()
+        if address.scheme in ("tcp", "http") and not address.speaks_tls:
+            self._module.warn(
+                f"The engine at {address.name} is spoken to without TLS: whoever reaches it is root on its host. ca_path, client_cert and "
+                "client_key, or ssh://, keep others out."
+            )
+        elif address.speaks_tls and not address.verify:
+            self._module.warn(f"The certificate of {address.name} is not checked: whoever is on the way can read and change everything.")
+        image_host = options["image_host"] or ""
+        if image_host:
+            try:
+                check_registry_host(image_host)
+            except InvalidReference as error:
+                raise InvalidOption(error.message, subject="image_host", hint="Give a registry's host or host:port.") from error
+        spool = BlobSpool(*self._spool_place())
+        receives = side == "destination"
+        return DockerEngineStore(EngineAPI(address), spool, image_host=image_host, receives=receives, bandwidth=self._bandwidth[side])
 
     def _open_v1(self, name: str, options: Options, side: str) -> Store:
         from ansible_collections.registryops.migration.plugins.module_utils._v1.protocol import V1Protocol
@@ -356,17 +427,29 @@ class Connections:
         )
         return self._store_of_v1(reader)
 
+    def _open_v1_storage(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._v1.storage import V1Storage
+
+        if side == "destination":
+            raise InvalidOption("v1_storage is only read from.", subject="type", hint="Give a registry of today, or an OCI layout.")
+        return self._store_of_v1(V1Storage(_files(options, name), self._bandwidth[side]))
+
     def _store_of_v1(self, reader: V1Reader) -> Store:
         """A v1 source, however it is read, as a store."""
-        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import SPOOL_BYTES, V1Store
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import V1Store
+
+        form = (self._module.params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
+        return V1Store(reader, form, None, *self._spool_place())
+
+    def _spool_place(self) -> tuple[str, int]:
+        """The folder in which a store may keep blobs for a while, and how many bytes of them."""
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES
 
         params = self._module.params
-        form = (params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
         # nothing is left there, but a check writes nothing into folders of ours at all
         kept = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_home()
         spool_bytes = params.get("spool_bytes")
-        spool_dir = os.path.expanduser(params.get("spool_dir") or kept)
-        return V1Store(reader, form, None, spool_dir, SPOOL_BYTES if spool_bytes is None else spool_bytes)
+        return os.path.expanduser(params.get("spool_dir") or kept), SPOOL_BYTES if spool_bytes is None else spool_bytes
 
     def _warn_of_unchecked(self, options: Options, host: str) -> None:
         if not options["validate_certs"]:
@@ -404,6 +487,7 @@ class Connections:
             namespaces=tuple(options["namespaces"]),
             aws=without_none(options["aws"] or {}),
             swr=without_none(options["swr"] or {}),
+            proxy=client.transport.own_proxy,
         )
 
     def _credentials(
@@ -460,6 +544,34 @@ class Connections:
             except MigrationError as error:
                 failures.append(error)
         return failures
+
+
+def _files(options: Options, side: str) -> Files:
+    """Where the storage of a v1 registry is: in a folder of this host, on another host, or in a bucket."""
+    from ansible_collections.registryops.migration.plugins.module_utils._providers import aws
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import BucketFiles, LocalFiles, SSHFiles, SSHOptions
+
+    ssh, s3 = options["ssh"], options["s3"]
+    if s3:
+        # a bucket is found from anywhere
+        return BucketFiles(
+            aws.AWS(without_none(options["aws"] or {}), f"{side}.aws.", usual_region="us-east-1"), s3["bucket"], s3["prefix"]
+        )
+    if not ssh:
+        return LocalFiles(options["path"])
+    http_options(options, side)
+    limits = {"timeout": options["connect_timeout"], "silence": options["read_timeout"], "prefix": f"{side}.ssh."}
+    return SSHFiles(options["path"], SSHOptions(**without_none(ssh), **limits))
+
+
+def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
+    """A source with the conversions that the option `convert` asks for; the store itself where it asks for none."""
+    asked = {kind: convert.get(kind) or CONVERSIONS[kind] for kind in ("schema1", "oci")}
+    if set(asked.values()) == {"none"}:
+        return store
+    from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
+
+    return ConvertingStore(store, **asked)
 
 
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
@@ -530,11 +642,15 @@ def policy_of(params: Options) -> Policy:
         raise InvalidOption("must not be negative.", subject="workers", hint="0 means as many as suit the registries.")
     only = params["only_repositories"]
     chosen = {name: params[name] for name in names if params.get(name) is not None}
+    convert = {**CONVERSIONS, **(params.get("convert") or {})}
+    if convert["oci"] == "docker":
+        # whatever refers to an image is an artifact, for which docker has no form
+        chosen["referrers"] = False
     return Policy(
         platforms=_platforms(params.get("platforms") or []),
         index=params.get("platform_index") or "whole",
         workers=params["workers"],
-        convert={**CONVERSIONS, **(params.get("convert") or {})},
+        convert=convert,
         only=None if only is None else frozenset(only),
         **chosen,
     )
@@ -606,7 +722,8 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "image_host", "provider")} for side in SIDES]
+    ends += [{name: ((params[side] or {}).get("ssh") or {}).get(name) for name in ("host", "port")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

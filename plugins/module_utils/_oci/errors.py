@@ -79,6 +79,12 @@ class CertificateUntrusted(MigrationError):
     kind = "certificate_untrusted"
 
 
+class HostKeyUntrusted(MigrationError):
+    """A host that is reached over SSH shows a key that nobody has vouched for, or another one than it ought to have."""
+
+    kind = "host_key_untrusted"
+
+
 class SchemeMismatch(MigrationError):
     """Plain http was spoken to a TLS port, or TLS to a plain http port."""
 
@@ -114,6 +120,12 @@ class QuotaExceeded(MigrationError):
 
     kind = "quota_exceeded"
     usual_hint = "Have the quota raised, make room at the destination, or leave the image out; what is done stays done."
+
+
+class PullsUsedUp(QuotaExceeded):
+    """A registry that counts pulls gives no more of them for now, and the run was told not to wait."""
+
+    kind = "pulls_used_up"
 
 
 class LibraryMissing(MigrationError):

@@ -358,6 +358,14 @@ def _read_object(data: bytes) -> _Object:
     return document
 
 
+def read_object(data: bytes, where: str) -> dict[str, t.Any]:
+    """The JSON object in some bytes that are no manifest, but as hostile; InvalidManifest, with subject `where`, if there is none."""
+    try:
+        return _read_object(data)
+    except _FormError as problem:
+        raise _invalid(problem, where) from None
+
+
 # -- fields of the JSON; `where` is a path such as `layers[2]`, for messages
 
 _JSON_TYPES = {

@@ -62,6 +62,8 @@ class AWS:
 
     `options` are those of the option `aws`, without what is not given; `prefix` is written before their names in messages. `region`: that
     of the registry's host, where it tells one. `fips`, `dualstack`: the host is one of these. `clients` are used in place of new ones.
+    `proxy`: the connection's own proxy on the way to an address; without one boto3 looks into the environment.
+    `usual_region`: where nobody tells one.
     """
 
     def __init__(
@@ -73,8 +75,11 @@ class AWS:
         fips: bool = False,
         dualstack: bool = False,
         clients: t.Mapping[str, t.Any] | None = None,
+        proxy: t.Callable[[str], str] = lambda address: "",
+        usual_region: str = "",
     ) -> None:
         self._options = options
+        self._usual_region = usual_region
         self._prefix = prefix
         self._host_region = region
         self._variants = {"use_fips_endpoint": True} if fips else {}
@@ -83,6 +88,7 @@ class AWS:
         self._given = dict(clients or {})
         self._clients: dict[str, t.Any] = {}
         self._clients_until = float("inf")
+        self._proxy = proxy
         self._lock = threading.Lock()
 
     # -- requests
@@ -121,6 +127,7 @@ class AWS:
         with self._lock:
             if time.time() > self._clients_until - _ROLE_LEFT:
                 self._clients.clear()
+                self._clients_until = float("inf")
             found = self._clients.get(service)
             if found is None:
                 found = self._clients[service] = self._make(service)
@@ -135,23 +142,38 @@ class AWS:
                 given = self._role(session, given)
             # the API of ECR Public is in one region
             region = "us-east-1" if service == "ecr-public" else self._region(session)
-            verify = self._options.get("ca_bundle") or None if self._options.get("validate_certs", True) else False
-            address = self._options.get("endpoint_url") if service.startswith("ecr") else None
+            address = self._options.get("endpoint_url") if service.startswith("ecr") or service == "s3" else None
             variants = {} if address or service == "ecr-public" else self._variants
-            return session.client(
-                service, region_name=region, endpoint_url=address, verify=verify, config=self._config(**variants), **given
-            )
+            return self._connect(session, service, region, given, variants, address)
         except (BotoCoreError, ValueError) as error:
             raise self._failure(error, service) from error
 
-    def _config(self, **variants: bool) -> t.Any:
+    def _connect(self, session: t.Any, service: str, region: str, given: Options, variants: Options, address: str | None = None) -> t.Any:
+        def make(**more: t.Any) -> t.Any:
+            config = self._config(service, bool(address), **variants, **more)
+            return session.client(service, region_name=region, endpoint_url=address, verify=self._verify, config=config, **given)
+
+        made = make()
+        # where it is going to connect to is known only now
+        proxy = self._proxy(made.meta.endpoint_url)
+        return make(proxies={"http": proxy, "https": proxy}) if proxy else made
+
+    @property
+    def _verify(self) -> t.Any:
+        """What boto3 checks certificates with; None for what it finds by itself."""
+        return self._options.get("ca_bundle") or None if self._options.get("validate_certs", True) else False
+
+    def _config(self, service: str, own_address: bool, **variants: t.Any) -> t.Any:
         from botocore.config import Config
 
+        # other stores than Amazon's do not have a name for each bucket
+        buckets = {"s3": {"addressing_style": "path"}} if service == "s3" and own_address else {}
         return Config(
             max_pool_connections=_CONNECTIONS,
             retries={"mode": "standard", "max_attempts": _ATTEMPTS},
             user_agent_extra="registryops",
             **variants,
+            **buckets,
         )
 
     def _session(self) -> tuple[t.Any, dict[str, str]]:
@@ -183,7 +205,7 @@ class AWS:
                 subject=self._option("region"),
                 hint="Leave it out, or give the address of the registry in that region.",
             )
-        region = chosen or self._host_region or session.region_name
+        region = chosen or self._host_region or session.region_name or self._usual_region
         if not region:
             raise InvalidOption(
                 "is missing, and the registry's address does not tell it.", subject=self._option("region"), hint="Give the region."
@@ -192,16 +214,18 @@ class AWS:
 
     def _role(self, session: t.Any, given: dict[str, str]) -> dict[str, str]:
         """The temporary keys of the role that is to be assumed."""
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, ParamValidationError
 
         role = self._options["role_arn"]
-        verify = None if self._options.get("validate_certs", True) else False
-        client = session.client("sts", region_name=self._region(session), verify=verify, config=self._config(), **given)
+        client = self._connect(session, "sts", self._region(session), given, {})
         asked = {"RoleArn": role, "RoleSessionName": self._options.get("role_session_name") or "registryops-migration"}
         if self._options.get("external_id"):
             asked["ExternalId"] = self._options["external_id"]
         try:
             keys = client.assume_role(**asked)["Credentials"]
+        except ParamValidationError as error:
+            hint = "Write it as in arn:aws:iam::123456789012:role/mover."
+            raise InvalidOption(_line(str(error)), subject=self._option("role_arn"), hint=hint) from error
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code not in _DENIED and code not in _INVALID:
@@ -211,7 +235,8 @@ class AWS:
                 subject=self._option("role_arn"),
                 hint="Have the role's trust policy name who asks, with the same external_id if it asks for one.",
             ) from error
-        self._clients_until = keys["Expiration"].timestamp()
+        # each client has keys of its own, and those that run out first count
+        self._clients_until = min(self._clients_until, keys["Expiration"].timestamp())
         return {
             "aws_access_key_id": keys["AccessKeyId"],
             "aws_secret_access_key": keys["SecretAccessKey"],
@@ -239,7 +264,10 @@ class AWS:
                 subject=self._option("access_key"),
                 hint="Check access_key, secret_key and session_token, and that they belong to this partition of AWS.",
             )
-        if code in _DENIED:
+        if code == "NoSuchBucket":
+            return InvalidOption("there is no such bucket.", subject=what, hint="Check its name, and the account and region.")
+        # to a HEAD nothing is said
+        if code in _DENIED or code == "403":
             hint = "Grant this action to the user or role, or choose another with profile or role_arn."
             return AccessDenied(f"AWS does not allow this: {said}", subject=what, hint=hint)
         if code in _THROTTLED or status == 429:

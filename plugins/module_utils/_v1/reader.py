@@ -141,13 +141,22 @@ def _no_constant(text: str) -> t.NoReturn:
     raise ValueError(text)
 
 
+def tells_of_another(tag: str, tags: t.Container[str]) -> bool:
+    """Whether what looks like a tag is none: what registries write down of the tag `_x` they list as the tag `x_json`."""
+    return tag.endswith("_json") and f"_{tag[: -len('_json')]}" in tags
+
+
 def read_tags(document: t.Any, where: str, ids: t.Callable[[], t.Iterable[str]]) -> dict[str, str]:
     """Tags in either form that registries have sent: {tag: id}, or a list of {name, layer} whose ids are cut short.
 
     `ids`: the whole ids of the repository's images; only asked for where there are short ones.
     """
     if isinstance(document, dict):
-        return {str(tag): check_image_id(image_id, f"{where}:{tag}") for tag, image_id in document.items()}
+        return {
+            str(tag): check_image_id(image_id, f"{where}:{tag}")
+            for tag, image_id in document.items()
+            if not tells_of_another(str(tag), document)
+        }
     if not isinstance(document, list):
         raise InvalidAnswer("answered with tags in a form that is not known.", subject=where)
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ import random
 import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, HeldBlob, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import Answer
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import BlobUnknown, ConnectionFailed, DigestMismatch
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import Response
@@ -276,3 +276,24 @@ def test_a_compressed_answer_is_undone():
     unknown = reader(Compressing(), descriptor(size=-1))
     assert unknown.size == -1
     assert read(unknown) == DATA
+
+
+def test_without_a_digest_the_bytes_are_passed_on_unchecked_and_gone_on_with():
+    server = Server(script=[3000])
+    reader = BlobReader(server.fetch, Descriptor("", "", len(DATA)), "old.example.com/v1/team/app")
+    assert b"".join(reader) == DATA
+    assert server.starts == [0, 3000]
+
+
+def test_a_place_without_its_unit_is_understood():
+    """Registries of v1 leave out the word bytes."""
+    server = Server(script=[3000])
+    server.content_range = f"3000-{len(DATA) - 1}/{len(DATA)}"
+    assert b"".join(BlobReader(server.fetch, descriptor(), "old.example.com/v1/team/app")) == DATA
+
+
+def test_a_blob_in_memory_is_read_like_any_other():
+    source = HeldBlob(DATA)
+    assert (source.size, source.received, b"".join(source), source.received) == (len(DATA), 0, DATA, len(DATA))
+    source.close()
+    assert list(HeldBlob(b"")) == []

@@ -226,7 +226,8 @@ def test_several_ledgers_are_all_written_and_a_broken_one_is_left_alone(store_of
     for notes in (good, Broken(), also):
         store.keep_notes(Ledger(notes))
     store.manifest(REPOSITORY, "v1")
-    assert good.get(f"layer:{image_id(1)}") == also.get(f"layer:{image_id(1)}") is not None
+    assert good.get(f"layer:{image_id(1)}") is not None
+    assert good.get(f"layer:{image_id(1)}") == also.get(f"layer:{image_id(1)}")
 
 
 def test_with_no_ledger_left_it_still_remembers_for_itself(store_of):
