@@ -236,7 +236,7 @@ class Planner:
         return [*selected.names, *selected.missing]
 
     def _check_self_copy(self, targets: list[Target]) -> None:
-        if self._source.name == self._destination.name:
+        if (self._source.name, self._source.connect_to) == (self._destination.name, self._destination.connect_to):
             same = [target.source for target in targets if target.source == target.destination]
             if same:
                 raise InvalidOption(

@@ -362,7 +362,9 @@ class Connections:
 
         by_answer = chosen is None and profile is GENERIC
         how: Options = {"recognise": by_answer, "shared_by": self._shared_by, "on_quota": options["on_quota"]}
-        return RegistryStore(client, profile, options["chunk_size"], provide, **how)
+        store = RegistryStore(client, profile, options["chunk_size"], provide, **how)
+        store.connect_to = options["connect_to"] or ""
+        return store
 
     def _open_engine(self, name: str, options: Options, side: str) -> Store:
         from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool

@@ -63,6 +63,8 @@ class Store(abc.ABC):
 
     #: how messages and reports call it: a host, or a path
     name: str
+    #: where it is, if its name leads elsewhere: another store may have the same name
+    connect_to: str = ""
     #: what its product accepts and needs
     profile: Profile
     #: whether a blob can be brought from one repository into another without moving its bytes

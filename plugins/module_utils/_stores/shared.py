@@ -375,6 +375,7 @@ class Wrapped(Store):
     def __init__(self, inner: Store) -> None:
         self._inner = inner
         self.name = inner.name
+        self.connect_to = inner.connect_to
         self.profile = inner.profile
         self.mounts = inner.mounts
         self.keeps_manifests = inner.keeps_manifests
