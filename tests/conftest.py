@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from estate.certificates import CertificateAuthority
     from estate.counting import CountingRegistry
     from estate.disks import SmallDisk
+    from estate.docker_engine import DockerEngine
     from estate.registry import RegistryFactory
     from estate.token_server import Grants, TokenServer
 
@@ -105,6 +106,20 @@ def _registry_factory(tmp_path_factory: pytest.TempPathFactory, authority: Certi
         pytest.skip(f"{' and '.join(missing)} not installed: apt-get install docker-registry apache2-utils")
     with RegistryFactory(tmp_path_factory.mktemp("registries"), authority) as factory:
         yield factory
+
+
+@pytest.fixture(scope="module")
+def docker_engine(certificate_authority: CertificateAuthority) -> t.Iterator[DockerEngine]:
+    """A Docker engine for all tests of a module; each uses names of its own."""
+    pytest.importorskip("docker", reason="the library docker is not installed: pip install docker")
+    from estate.docker_engine import DockerEngine, EngineMissing
+
+    try:
+        engine = DockerEngine(certificate_authority)
+    except EngineMissing as missing:
+        pytest.skip(str(missing))
+    with engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

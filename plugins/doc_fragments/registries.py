@@ -21,18 +21,23 @@ options:
         description:
           - V(registry) is any registry that speaks the OCI distribution specification.
           - V(oci_layout) is a folder in the form of an OCI image layout, which may hold any number of repositories.
+          - V(docker_engine) is a Docker engine, with the images that C(docker images) shows. It needs the Python library C(docker) on the
+            host where the task runs.
           - V(v1) is a registry that speaks Docker's first protocol, such as docker-registry up to 0.9. It can only be a source. Its images
             have no manifests, so these are made; what they become is chosen by C(convert) of the modules that copy and verify. Making one
             takes its layers, unless the ledger of an earlier run has notes about them.
           - V(v1_storage) is the storage of such a registry, which need not run for that. It is a folder on the host where the task runs, or
             on another host (O(source.ssh)), or in a bucket (O(source.s3)).
         type: str
-        choices: [registry, oci_layout, v1, v1_storage]
+        choices: [registry, oci_layout, docker_engine, v1, v1_storage]
         default: registry
       url:
         description:
           - The registry's address, C(host) or C(host:port). TLS is spoken unless it begins with V(http://).
           - Required for a registry, of V(v1) as well. There it may be the index, which names the registries for each repository.
+          - For a Docker engine, C(unix:///path/of/the/socket), C(tcp://host:port), or C(ssh://user@host), which needs the Python library
+            C(paramiko) as well; by default C(unix:///var/run/docker.sock). With C(tcp://), TLS is spoken where O(source.ca_path) or
+            O(source.client_cert) is given.
         type: str
       index_url:
         description:
@@ -46,14 +51,29 @@ options:
             O(source.ssh) it is on that host.
           - Required for an OCI image layout, and for V(v1_storage) but for one in a bucket.
         type: path
+      image_host:
+        description:
+          - The registry's host, or C(host:port), in the names of a Docker engine's images.
+          - Of a source, only images with this host in their names are seen, and repositories are named without it. C(docker.io) stands for
+            names without a host. Without this option all images are seen, under their whole names; where a name has a port, its colon
+            becomes an underscore, as in C(localhost_5000/app).
+          - At a destination, images get this host in front of their names. Without this option they get bare names.
+        type: str
+      timeout:
+        description:
+          - Seconds for which a Docker engine may be silent. It is while it writes out an image that it exports, or unpacks one.
+          - Other stores have O(source.read_timeout).
+        type: float
+        default: 600
       provider:
         description:
           - The product behind the address, which decides on the names that it accepts and a few of its ways.
-          - By default it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
+          - With V(auto) it is recognised by the host's name, or else by how the registry answers; what is not recognised is taken for
             V(generic). V(generic) keeps to the distribution specification.
         type: str
-        choices: [acr, artifactory, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr, nexus, openshift,
-          quay, swr, zot]
+        default: auto
+        choices: [auto, acr, artifactory, distribution, docker_hub, ecr, ecr_public, gar, gcr, generic, ghcr, gitea, gitlab, harbor, msr,
+          nexus, openshift, quay, swr, zot]
       username:
         description: The user's name. Without it, O(source.search_auth_files) applies.
         type: str
@@ -228,7 +248,9 @@ options:
         elements: path
         default: ["~/.config/containers/certs.d", /etc/containers/certs.d, /etc/docker/certs.d]
       proxy:
-        description: The address of a proxy; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy) hold.
+        description:
+          - The address of a proxy, for the registry and its API; otherwise the variables E(https_proxy), E(http_proxy) and E(all_proxy)
+            hold.
         type: str
       no_proxy:
         description: Hosts that are reached without the proxy, separated by commas; otherwise the variable E(no_proxy) holds.
@@ -266,12 +288,22 @@ options:
             where a request is refused as too large.
         type: int
         default: 0
+      on_quota:
+        description:
+          - What is done where the registry counts the manifests that are read, as Docker Hub does, and there may be no more of them
+            for now.
+          - V(wait) goes on when there are pulls again, however long that takes. V(stop) asks for no manifest any more, ends what can be
+            ended, and fails; the next run goes on there.
+        type: str
+        choices: [wait, stop]
+        default: wait
   destination:
     description: The registry (or folder) that images go to.
     type: dict
     suboptions: *endpoint
 requirements:
   - python >= 3.9 on the host where the task runs; nothing else
+  - For a Docker engine, the Python library docker, and paramiko where it is reached by SSH.
 notes:
   - The environment variables E(REQUESTS_CA_BUNDLE), E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and E(SSL_CERT_DIR) are not looked at. Authorities
     that the system does not know are named by C(ca_path).

@@ -86,10 +86,9 @@ options:
         type: str
         choices: [BASIC, ENHANCED]
       rules:
-        description: All rules; those that are not given are taken away.
+        description: All rules; an empty list takes them away. By default those that are set.
         type: list
         elements: dict
-        default: []
         suboptions:
           frequency:
             description: When images are scanned.
@@ -229,7 +228,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     "type": {"type": "str", "choices": ["BASIC", "ENHANCED"]},
-                    "rules": {"type": "list", "elements": "dict", "default": [], "options": scanning_rule},
+                    "rules": {"type": "list", "elements": "dict", "options": scanning_rule},
                 },
             },
             "replication": {"type": "list", "elements": "dict", "options": replication_rule},

@@ -122,14 +122,23 @@ options:
       - With O(further_destinations), the folder for what one destination has got and another one still needs. It holds a single file
         without a name, so nothing is left in it, whatever happens.
       - Of a registry with O(source.type=v1), also the folder for layers that have been read, to make their manifest, and wait to be moved.
+      - With a Docker engine, the folder for layers that it has exported, and for those of an image that it has yet to load; another file
+        like that.
       - By default O(state_dir), or in check mode the system's folder for temporary files.
     type: path
   spool_bytes:
     description:
       - Bytes in O(spool_dir) at the most, for each of the two uses.
       - What has no room is read from the source again for those who need it, see RV(read_again).
+      - For a Docker engine that images go to, it has to be enough for the largest image.
     type: int
     default: 10737418240
+  continue_run:
+    description:
+      - This task is one more part of the last run between the same registries, so that one report tells of both. For a migration in
+        several tasks.
+    type: bool
+    default: false
   plan_file:
     description:
       - In check mode, the plan is written to this file.
@@ -212,6 +221,20 @@ EXAMPLES = r"""
         days: [mon, tue, wed, thu, fri]
         bytes_per_second: 5000000
 
+- name: Move what docker images shows to a registry, in place of docker tag and docker push
+  registryops.migration.registry_image_copy:
+    source:
+      type: docker_engine
+    destination:
+      url: swr.eu-de.otc.t-systems.com
+      username: eu-de@ABCDEFGHIJKLMNOPQRST
+      password: "{{ swr_password }}"
+    rules:
+      - repositories:
+          include: [nginx, team/*]
+        mapping:
+          prefix: cloud-develop
+
 - name: Take images to a folder that crosses an air gap
   registryops.migration.registry_image_copy:
     source:
@@ -291,7 +314,7 @@ counts:
       type: int
       sample: 0
     not_attempted:
-      description: Not come to because of O(on_error=abort).
+      description: Not come to because of O(on_error=abort), or of O(source.on_quota=stop).
       type: int
       sample: 0
 failures:
@@ -331,6 +354,38 @@ requests:
   returned: when the run came to an end
   type: dict
   sample: {source: 95, destination: 155}
+pulls:
+  description:
+    - Where the source counts the manifests that are read, as Docker Hub does, how many there may be. What check mode asks for does not
+      count.
+  returned: when the source counts them and the run came to an end
+  type: dict
+  contains:
+    limit:
+      description: How many there may be in a window of time; none where this user is not limited.
+      type: int
+      sample: 100
+    window:
+      description: The length of that window in seconds.
+      type: float
+      sample: 21600
+    remaining:
+      description: How many were left when the source was asked last.
+      type: int
+      sample: 76
+    used:
+      description: How many manifests the run has read.
+      type: int
+      sample: 24
+    needed:
+      description: In check mode, where there is a limit, how many manifests the copy would have to read. What earlier runs have read does
+        not count, and what several tags share counts once.
+      type: int
+      sample: 130
+    at_least:
+      description: In check mode, whether there may be more, because not all lists could be read, or because of signatures.
+      type: bool
+      sample: false
 seconds:
   description: How long it took.
   returned: when the run came to an end
@@ -453,6 +508,7 @@ def main() -> None:
             **FURTHER_DESTINATIONS,
             "spool_dir": {"type": "path"},
             "spool_bytes": {"type": "int", "default": SPOOL_BYTES},
+            "continue_run": {"type": "bool", "default": False},
             "plan_file": {"type": "path"},
         },
         both_sides=True,
@@ -475,7 +531,16 @@ def main() -> None:
         rules, policy = rules_of(module.params), policy_of(module.params)
         folders = state_dirs_of(module.params, source, destinations)
         jobs = [
-            Job(source, to, rules, policy, folder, plan_file, neighbours_of(module.params, folders, folder))
+            Job(
+                source,
+                to,
+                rules,
+                policy,
+                folder,
+                plan_file,
+                neighbours_of(module.params, folders, folder),
+                module.params["continue_run"],
+            )
             for to, folder, plan_file in zip(destinations, folders, plan_files_of(module.params, destinations))
         ]
         if further:

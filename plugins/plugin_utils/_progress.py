@@ -73,6 +73,11 @@ def _bytes(progress: Record, of: str) -> str:
     return f"{done}{of}{total}{'' if progress['bytes_total_known'] else '+'}"
 
 
+def _state(progress: Record) -> str:
+    # a copy of an earlier version may be under way, which does not say whether it waits
+    return "stopping" if progress["stopping"] else "waiting for pulls" if progress.get("waiting_for_pulls") else ""
+
+
 def sentence(name: str, progress: Record) -> str:
     """A line for logs."""
     if progress["tags_total"] is None:
@@ -85,8 +90,9 @@ def sentence(name: str, progress: Record) -> str:
         if left is not None:
             parts.append(f"about {duration(left)} left")
     parts.append(f"{progress['failed']} failed")
-    if progress["stopping"]:
-        parts.append("stopping")
+    state = _state(progress)
+    if state:
+        parts.append(state)
     return f"{name}: {', '.join(parts)}"
 
 
@@ -103,10 +109,10 @@ def row(name: str, progress: Record, columns: int, style: Style) -> str:
         words.append(f"{duration(progress['seconds'])} gone" if left is None else f"{duration(left)} left")
         has_gauge = True
     failed = f"{progress['failed']} failed" if progress["failed"] else ""
-    stopping = "stopping" if progress["stopping"] else ""
+    state = _state(progress)
     # the least important goes first where there is no room
     while True:
-        rest = "  ".join(word for word in (*words, failed, stopping) if word)
+        rest = "  ".join(word for word in (*words, failed, state) if word)
         percent = f"{fraction(progress) * 100:3.0f}%"
         room = columns - len(f"{name}    {percent}  {rest}")
         if not has_gauge or room >= _NARROWEST_BAR or len(words) == 1:
@@ -114,7 +120,7 @@ def row(name: str, progress: Record, columns: int, style: Style) -> str:
         words.pop()
     if not has_gauge or room < _NARROWEST_BAR:
         return f"{name}  {rest}"[:columns]
-    painted = "  ".join(word for word in (*words, style.paint(failed, _RED), stopping) if word)
+    painted = "  ".join(word for word in (*words, style.paint(failed, _RED), state) if word)
     return f"{name}  {style.gauge(fraction(progress), min(room, _WIDEST_BAR))}  {percent}  {painted}"
 
 

@@ -11,7 +11,7 @@ import secrets
 import typing as t
 import urllib.parse
 
-from estate import held
+from estate.holdings import Holdings
 from estate.opaque_tokens import OpaqueTokens, challenge, needed_for
 from estate.product import Answer, Asked, ProductDouble, error
 
@@ -31,6 +31,7 @@ class AzureDouble(ProductDouble):
 
     def __init__(self, behind: Registry, users: t.Mapping[str, str], entra: t.Iterable[str] = ()) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.users = dict(users)
         self.entra = set(entra)
         self.refresh_tokens: set[str] = set()
@@ -82,15 +83,15 @@ class AzureDouble(ProductDouble):
 
     # -- lists
     def _catalogue(self, asked: Asked) -> Answer:
-        names = held.repositories(self.access)
+        names = self._holdings.repositories()
         return self._refused(asked, "registry:catalog:*") or self._page(asked, "repositories", names, str, {})
 
     def _manifests(self, asked: Asked, name: str) -> Answer:
         refused = self._refused(asked, f"repository:{name}:metadata_read")
         if refused:
             return refused
-        found = held.manifests(self.access, name)
-        if found is None:
+        found = self._holdings.manifests(name)
+        if not found:
             return error(404, "NAME_UNKNOWN", f"repository {name} is not found")
         rows = [
             {

@@ -16,15 +16,16 @@ import re
 import typing as t
 import urllib.parse
 
+from estate.holdings import Held, Holdings
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
-from estate.stock import Holding, holdings_of
 
 _AQL = re.compile(
     r"items\.find\((?P<criteria>\{.*?\})\)\.include\((?P<fields>[^)]*)\)"
     r'(?:\.sort\(\{"\$asc":\[(?P<order>[^]]*)\]\}\))?(?:\.offset\((?P<offset>\d+)\))?(?:\.limit\((?P<limit>\d+)\))?'
 )
 _ITEM_FIELDS = frozenset({"repo", "path", "name", "type", "size", "created", "modified", "updated", "sha256", "actual_sha1", "actual_md5"})
+_MODIFIED = "2026-02-03T04:05:06.789Z"
 #: what is refused, by the word under which `refusals` has it
 Feature = t.Literal["aql", "catalogue", "repositories", "create"]
 
@@ -61,6 +62,7 @@ class ArtifactoryDouble(ProductDouble):
         for key in keys:
             self.add(key)
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.route("GET", "/artifactory/api/repositories", self._list_repositories)
         self.route("GET", "/artifactory/api/repositories/([^/]+)", self._get_repository)
         self.route("PUT", "/artifactory/api/repositories/([^/]+)", self._create_repository)
@@ -72,13 +74,15 @@ class ArtifactoryDouble(ProductDouble):
         """Make a repository."""
         self.repositories[key] = {"key": key, "rclass": kind, "packageType": package, **more}
 
-    def holds(self, key: str) -> list[Holding]:
-        """What a key holds; the names are those of the images in it."""
-        return [
-            dataclasses.replace(holding, repository=holding.repository.partition("/")[2])
-            for holding in holdings_of(self.behind)
-            if holding.repository.startswith(f"{key}/")
+    def holds(self, key: str) -> list[tuple[str, str, Held]]:
+        """What a key holds: the image's name in it, a tag or digest, and the manifest."""
+        found = [
+            (repository.removeprefix(f"{key}/"), reference, held)
+            for repository in self._holdings.repositories(key)
+            for held in self._holdings.manifests(repository)
+            for reference in held.references
         ]
+        return sorted(found, key=lambda one: one[:2])
 
     # -- every request
     def answer(self, asked: Asked, target: str) -> Answer:
@@ -168,7 +172,7 @@ class ArtifactoryDouble(ProductDouble):
         return refused or Answer(200, body=f"Repository {key} update successfully.\n".encode(), headers={"Content-Type": "text/plain"})
 
     def _catalogue(self, asked: Asked, _package: str, key: str) -> Answer:
-        names = sorted({holding.repository for holding in self.holds(key)})
+        names = sorted({image for image, _reference, _held in self.holds(key)})
         later = [name for name in names if name > asked.query.get("last", "")]
         # cut without a word of it
         most = min(int(asked.query.get("n", 100)), self.options.most_names)
@@ -205,22 +209,22 @@ class ArtifactoryDouble(ProductDouble):
 
     def _items(self, key: str) -> list[dict[str, t.Any]]:
         found = []
-        for holding in self.holds(key):
+        for image, reference, held in self.holds(key):
             known = {
-                "docker.manifest.type": holding.media_type,
-                "docker.manifest.digest": holding.digest,
-                "docker.repoName": holding.repository,
-                "sha256": holding.digest.partition(":")[2],
+                "docker.manifest.type": held.media_type,
+                "docker.manifest.digest": held.digest,
+                "docker.repoName": image,
+                "sha256": held.digest.partition(":")[2],
             }
             found.append(
                 {
                     "repo": key,
-                    "path": f"{holding.repository}/{holding.reference}",
-                    "name": "list.manifest.json" if holding.is_index else "manifest.json",
+                    "path": f"{image}/{reference}",
+                    "name": "list.manifest.json" if held.is_index else "manifest.json",
                     "type": "file",
-                    "size": holding.size,
-                    "modified": holding.modified,
-                    "sha256": holding.digest.partition(":")[2],
+                    "size": held.size,
+                    "modified": _MODIFIED,
+                    "sha256": held.digest.partition(":")[2],
                     **({"properties": [{"key": name, "value": value} for name, value in known.items()]} if self.options.properties else {}),
                 }
             )

@@ -38,6 +38,10 @@ class BearerDouble(ProductDouble):
         """Whether a user (empty: nobody in particular) may do this to a repository."""
         return bool(user)
 
+    def user_of(self, asked: Asked) -> str:
+        """Who asks; empty: nobody in particular."""
+        return self._bearers.get(asked.bearer, "")
+
     def _give_token(self, asked: Asked) -> Answer:
         user, password = asked.basic
         if "authorization" in asked.headers and self.users.get(user) != password:

@@ -5,13 +5,18 @@
 """A double of Docker Hub: its registry with its token service, and its API, all on one port.
 
 Written from Docker's description of the API (hub.docker.com, version 2): web tokens for user name and password, personal or
-organization access token; pages of at most 100, 10 by default; 404 behind the last page.
+organization access token; pages of at most 100, 10 by default; 404 behind the last page. Its registry counts each GET of a manifest in
+a window of time, and no HEAD, and says so in headers (Docker's description of usage limits); both services name the moment up to which
+they want to be left alone in unix time.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 import secrets
+import threading
 import time
 import typing as t
 import urllib.parse
@@ -19,13 +24,15 @@ import urllib.parse
 import jwt
 
 from estate.bearer import BearerDouble
+from estate.client import ACCEPT, Client
 from estate.holdings import Holdings
 from estate.pages import size_of, window
-from estate.product import Answer, Asked
+from estate.product import Answer, Asked, error
 from estate.registry import Registry
 
 _REPOSITORIES = "/v2/namespaces/([^/]+)/repositories"
 _REPOSITORY = f"{_REPOSITORIES}/([^/]+)"
+_MANIFEST = re.compile(r"/v2/.+/manifests/[^/]+")
 _NOT_FOUND = Answer(404, {"message": "object not found", "errinfo": {}})
 #: what an API's answer is made of: the request, who asks (empty: nobody in particular), the groups of its path
 _Route = t.Callable[..., Answer]
@@ -35,7 +42,11 @@ class DockerHubDouble(BearerDouble):
     """`users` has organizations with their access tokens as well.
 
     Knobs: `largest_page`; `token_life` in seconds; `readers`: identifiers whose secrets may only read; `closed`: lists are answered
-    with 403; `last_page`: pages after this one are kept quiet about; `next_base`: where the next pages are said to be.
+    with 403; `last_page`: pages after this one are kept quiet about; `next_base`: where the next pages are said to be; `two_factor`:
+    users whose password alone does not do; `refusals`: so many requests to the API are answered with 429 first.
+
+    `pull_limit`: manifests that each of `pull_source` may have within `pull_window` seconds; None: there is no limit, and no word of one.
+    `pulled` has those that were given, `refused_pulls` counts those that were not.
     """
 
     service = "registry.docker.io"
@@ -51,6 +62,14 @@ class DockerHubDouble(BearerDouble):
         self.last_page = 0
         self.next_base = self.url
         self.sign_ins = 0
+        self.two_factor: set[str] = set()
+        self.refusals = 0
+        self.pull_limit: int | None = None
+        self.pull_window = 21_600
+        #: (who, moment, path) of each pull
+        self.pulled: list[tuple[str, float, str]] = []
+        self.refused_pulls = 0
+        self._pull_lock = threading.Lock()
         #: `{name: what the API tells of a repository}`, as far as it was made by the API
         self.made: dict[str, dict[str, t.Any]] = {}
         self._holdings = Holdings(behind)
@@ -65,7 +84,15 @@ class DockerHubDouble(BearerDouble):
         ):
             self.route(method, pattern, functools.partial(self._hub, answer))
 
+    def _wants_more(self, user: str, secret: str) -> bool:
+        return user in self.two_factor and not secret.startswith(("dckr_pat_", "dckr_oat_"))
+
     # -- the registry
+    def _give_token(self, asked: Asked) -> Answer:
+        if self._wants_more(*asked.basic):
+            return error(401, "UNAUTHORIZED", "please use a personal access token to log in")
+        return super()._give_token(asked)
+
     def may(self, user: str, repository: str, writing: bool) -> bool:
         """Everybody may pull what is public; users push to namespaces that there are."""
         namespace = repository.partition("/")[0]
@@ -73,18 +100,76 @@ class DockerHubDouble(BearerDouble):
             return bool(user) and user not in self.readers and namespace in self.namespaces
         return bool(user) or not self._record(repository)["is_private"]
 
+    def registry(self, asked: Asked) -> Answer | None:
+        """Let those through who may, and have pulls left."""
+        refused = super().registry(asked)
+        if refused is not None or self.pull_limit is None or not _MANIFEST.fullmatch(asked.path) or asked.method != "GET":
+            return refused
+        # whether it is there is seen to first: what is not there costs nothing
+        if self.probe(asked.path) != 200:
+            return None
+        user = self.user_of(asked)
+        with self._pull_lock:
+            mine = self._mine(user)
+            if len(mine) < self.pull_limit:
+                self.pulled.append((user, time.time(), asked.path))
+                return None
+            self.refused_pulls += 1
+            again = int(mine[0] + self.pull_window) + 1
+        return error(429, "TOOMANYREQUESTS", "You have reached your pull rate limit.", **self._told(user), **{"X-Retry-After": str(again)})
+
+    def probe(self, path: str) -> int:
+        """The status of a manifest at the registry behind, unseen by the double."""
+        with Client(self.behind.access) as client:
+            return client.request("HEAD", path, headers={"Accept": ACCEPT}).status
+
+    def after(self, asked: Asked, answer: Answer) -> Answer:
+        """Manifests come with the word about pulls, whether they count or not."""
+        if self.pull_limit is None or not _MANIFEST.fullmatch(asked.path) or answer.status != 200 or asked.method not in ("GET", "HEAD"):
+            return answer
+        with self._pull_lock:
+            told = self._told(self.user_of(asked))
+        return dataclasses.replace(answer, headers={**answer.headers, **told})
+
+    def _mine(self, user: str) -> list[float]:
+        """When a user has pulled what still counts. The lock is held."""
+        since = time.time() - self.pull_window
+        return [moment for who, moment, _path in self.pulled if who == user and moment > since]
+
+    def _told(self, user: str) -> dict[str, str]:
+        left = max(0, (self.pull_limit or 0) - len(self._mine(user)))
+        window = f";w={self.pull_window}"
+        return {
+            "ratelimit-limit": f"{self.pull_limit}{window}",
+            "ratelimit-remaining": f"{left}{window}",
+            "docker-ratelimit-source": user or "127.0.0.1",
+        }
+
     # -- the API
     def _sign_in(self, asked: Asked) -> Answer:
         self.sign_ins += 1
         identifier, secret = asked.document["identifier"], asked.document["secret"]
         if self.users.get(identifier) != secret:
             return Answer(401, {"detail": "Incorrect authentication credentials"})
+        if self._wants_more(identifier, secret):
+            second_step = {"detail": "Require secondary authentication on MFA enabled account", "login_2fa_token": secrets.token_hex(8)}
+            return Answer(401, second_step)
         now = int(time.time())
         claims = {"sub": identifier, "iat": now, "exp": now + self.token_life}
         return Answer(200, {"access_token": jwt.encode(claims, self._key, "HS256")})
 
     def _hub(self, answer: _Route, asked: Asked, *groups: str) -> Answer:
         """Every request of the API but the first one passes here."""
+        if self.refusals:
+            self.refusals -= 1
+            again = int(time.time()) + 1
+            headers = {
+                "X-RateLimit-Limit": "180",
+                "X-RateLimit-Remaining": "0",
+                "X-RateLimit-Reset": str(again),
+                "X-Retry-After": str(again),
+            }
+            return Answer(429, {"detail": "Rate limit exceeded", "error": False}, headers)
         user = ""
         if asked.bearer:
             try:
@@ -140,6 +225,7 @@ class DockerHubDouble(BearerDouble):
                 "digest": held.digest,
                 "media_type": held.media_type,
                 "full_size": held.size,
+                "images": [{"digest": digest, "status": "active"} for digest in held.children or (held.digest,)],
                 "tag_status": "active",
                 "tag_last_pushed": "2026-02-03T04:05:06.000000Z",
             }

@@ -52,8 +52,12 @@ class ECRDouble(ProductDouble):
 
     `largest_page` makes the pages of lists smaller, `life` (seconds) is how long passwords live, `manifests_per_second` how many
     manifests it takes. `archived` has the digests of images that are archived. `denied` has the operations that nobody may do,
-    `refused_roles` those that nobody may assume, `failing` what an operation answers: its code and its message.
+    `refused_roles` those that nobody may assume, `failing` what an operation answers: its code and its message. `refusing` has how
+    manifests of a tag are refused: status, code and message. `says_expired`: whether a password that has run out is answered as ECR
+    does, with 403 and no challenge, or with 401 as by a proxy that signs in for itself.
     """
+
+    says_expired = True
 
     def __init__(self, behind: Registry, region: str = "eu-central-1") -> None:
         self.region = region
@@ -67,6 +71,7 @@ class ECRDouble(ProductDouble):
         self.denied: set[str] = set()
         self.refused_roles: set[str] = set()
         self.failing: dict[str, tuple[str, str]] = {}
+        self.refusing: dict[str, tuple[int, str, str]] = {}
         self.account_settings: dict[str, str] = {}
         self.templates: dict[str, dict[str, t.Any]] = {}
         self._passwords: dict[str, float] = {}
@@ -253,6 +258,8 @@ class ECRDouble(ProductDouble):
 
     # -- the registry
     def registry(self, asked: Asked) -> Answer | None:
+        if self.says_expired and self._has_expired(asked):
+            return error(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")
         if not self._may_enter(asked):
             challenge = f'Basic realm="https://{self.registry_host}/",service="ecr.amazonaws.com"'
             return error(401, "UNAUTHORIZED", "authentication required", **{"WWW-Authenticate": challenge})
@@ -280,6 +287,11 @@ class ECRDouble(ProductDouble):
         with self._api_lock:
             return user == "AWS" and self._passwords.get(password, 0.0) > time.time()
 
+    def _has_expired(self, asked: Asked) -> bool:
+        _user, password = asked.basic
+        with self._api_lock:
+            return self._passwords.get(password, float("inf")) <= time.time()
+
     def _created_on_push(self, name: str, method: str) -> Repository | None:
         """A repository that a creation template makes for a push."""
         fitting = [prefix for prefix in self.templates if prefix == "ROOT" or f"{name}/".startswith(f"{prefix.rstrip('/')}/")]
@@ -298,6 +310,8 @@ class ECRDouble(ProductDouble):
             self._bucket = (tokens, now)
             self.throttled += 1
             return error(429, "TOOMANYREQUESTS", "Rate exceeded")
+        if reference in self.refusing:
+            return error(*self.refusing[reference])
         if ":" not in reference and self._is_fixed(repository, reference):
             message = (
                 f"The image tag '{reference}' already exists in the '{repository.name}' repository "

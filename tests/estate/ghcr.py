@@ -10,7 +10,7 @@ import functools
 import typing as t
 
 from estate.bearer import BearerDouble
-from estate.holdings import Holdings
+from estate.holdings import Held, Holdings
 from estate.pages import linked, size_of
 from estate.product import Answer, Asked
 from estate.registry import Registry
@@ -88,11 +88,10 @@ class GHCRDouble(BearerDouble):
         repository = f"{owner}/{package}"
         if self._kind(owner) != kind or repository not in self._holdings.repositories(owner):
             return _NOT_FOUND
-        versions = list(self._holdings.versions(repository).items())
+        versions = self._holdings.manifests(repository)
 
-        def describe(version: tuple[str, list[str]]) -> dict[str, t.Any]:
-            digest, tags = version
-            metadata = {"package_type": "container", "container": {"tags": tags}}
-            return {"id": 1 + versions.index(version), "name": digest, "updated_at": "2026-02-03T04:05:06Z", "metadata": metadata}
+        def describe(version: Held) -> dict[str, t.Any]:
+            metadata = {"package_type": "container", "container": {"tags": list(version.tags)}}
+            return {"id": 1 + versions.index(version), "name": version.digest, "updated_at": "2026-02-03T04:05:06Z", "metadata": metadata}
 
         return linked(self.url, asked, versions, size_of(asked, "per_page", 30, self.largest_page), describe)

@@ -79,8 +79,8 @@ class GiteaDouble(BearerDouble):
         versions = [
             (repository, version)
             for repository in reversed(self._holdings.repositories(owner))
-            for digest, tags in self._holdings.versions(repository).items()
-            for version in tags or [digest]
+            for held in self._holdings.manifests(repository)
+            for version in held.references
         ]
 
         def describe(one: tuple[str, str]) -> dict[str, t.Any]:

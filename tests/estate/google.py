@@ -10,7 +10,7 @@ import re
 import typing as t
 import urllib.parse
 
-from estate import held
+from estate.holdings import Holdings
 from estate.opaque_tokens import OpaqueTokens, challenge, needed_for
 from estate.product import Answer, Asked, ProductDouble, error
 
@@ -31,6 +31,7 @@ class GoogleDouble(ProductDouble):
 
     def __init__(self, behind: Registry, location: str, token: str, repositories: t.Iterable[str] = ()) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.location = location
         self.token = token
         self.repositories: dict[str, dict[str, t.Any]] = {}
@@ -102,7 +103,7 @@ class GoogleDouble(ProductDouble):
     def _packages(self, asked: Asked, project: str, location: str, name: str) -> Answer:
         prefix = f"{project}/{name}/"
         parent = f"projects/{project}/locations/{location}/repositories/{name}/packages"
-        images = [one.removeprefix(prefix) for one in held.repositories(self.access) if one.startswith(prefix)]
+        images = [one.removeprefix(prefix) for one in self._holdings.repositories() if one.startswith(prefix)]
         rows = [{"name": f"{parent}/{urllib.parse.quote(one, safe='')}", "createTime": "2026-01-01T00:00:00Z"} for one in images]
         return self._page(asked, "packages", rows)
 
@@ -132,9 +133,9 @@ class GoogleDouble(ProductDouble):
         refused = self._refused(asked)
         if refused:
             return refused
-        below = [one.removeprefix(f"{name}/") for one in held.repositories(self.access) if one.startswith(f"{name}/")]
-        found = held.manifests(self.access, name)
-        if found is None and not below:
+        below = [one.removeprefix(f"{name}/") for one in self._holdings.repositories() if one.startswith(f"{name}/")]
+        found = self._holdings.manifests(name)
+        if not found and not below:
             return error(404, "NAME_UNKNOWN", f'Repository "{name}" not found')
         manifests = {
             manifest.digest: {
@@ -145,9 +146,9 @@ class GoogleDouble(ProductDouble):
                 "timeCreatedMs": _MILLISECONDS,
                 "timeUploadedMs": _MILLISECONDS,
             }
-            for manifest in found or []
+            for manifest in found
         }
-        tags = [tag for manifest in found or [] for tag in manifest.tags]
+        tags = [tag for manifest in found for tag in manifest.tags]
         children = sorted({one.partition("/")[0] for one in below})
         return Answer(200, {"child": children, "manifest": manifests, "name": name, "tags": tags})
 

@@ -10,7 +10,7 @@ import re
 import typing as t
 import urllib.parse
 
-from estate import held
+from estate.holdings import Holdings
 from estate.opaque_tokens import OpaqueTokens, challenge, needed_for
 from estate.product import Answer, Asked, ProductDouble, error
 
@@ -32,6 +32,7 @@ class HarborDouble(ProductDouble):
 
     def __init__(self, behind: Registry, users: t.Mapping[str, str], projects: t.Iterable[str] = ()) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.users = dict(users)
         self.administrator = next(iter(users))
         self.projects: dict[str, dict[str, t.Any]] = {}
@@ -120,7 +121,7 @@ class HarborDouble(ProductDouble):
 
     def _list_repositories(self, asked: Asked, project: str = "") -> Answer:
         rows = []
-        for number, name in enumerate(held.repositories(self.access), 1):
+        for number, name in enumerate(self._holdings.repositories(), 1):
             owner = name.partition("/")[0]
             if owner not in self.projects or not self._sees(asked, owner) or (project and owner != project):
                 continue
@@ -143,8 +144,8 @@ class HarborDouble(ProductDouble):
         name = f"{project}/{urllib.parse.unquote(image)}"
         if project not in self.projects or not self._sees(asked, project):
             return _failure(403, "FORBIDDEN", "forbidden")
-        found = held.manifests(self.access, name)
-        if found is None or "/" in image:
+        found = self._holdings.manifests(name)
+        if not found or "/" in image:
             return _failure(404, "NOT_FOUND", f"repository {name} not found")
         rows = []
         for number, manifest in enumerate(found, 1):

@@ -15,12 +15,13 @@ import re
 import typing as t
 
 from estate.artifactory import at_address_of_key
+from estate.holdings import Held, Holdings
 from estate.product import Answer, Asked, ProductDouble, error
 from estate.registry import Registry
-from estate.stock import Holding, holdings_of
 
 SERVER = "Nexus/3.89.0-09 (COMMUNITY)"
 _REALM = 'Basic realm="Sonatype Nexus Repository Manager"'
+_MODIFIED = "2026-02-03T04:05:06.789+00:00"
 #: what is refused, by the word under which `refusals` has it
 Feature = t.Literal["components", "repositories", "settings", "create"]
 
@@ -50,6 +51,7 @@ class NexusDouble(ProductDouble):
         for name in names:
             self.add(name)
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         api = "/service/rest/v1"
         self.route("GET", f"{api}/repositories", self._list_repositories)
         self.route("GET", f"{api}/repositorySettings", self._list_settings)
@@ -71,13 +73,15 @@ class NexusDouble(ProductDouble):
             "docker": {"v1Enabled": False, "forceBasicAuth": True, "httpPort": None, "httpsPort": None, "subdomain": None, **docker},
         }
 
-    def holds(self, name: str) -> list[Holding]:
-        """What a repository holds; the names are those of the images in it."""
-        return [
-            dataclasses.replace(holding, repository=holding.repository.partition("/")[2])
-            for holding in holdings_of(self.behind)
-            if holding.repository.startswith(f"{name}/")
+    def holds(self, name: str) -> list[tuple[str, str, Held]]:
+        """What a repository holds: the image's name in it, a tag or digest, and the manifest."""
+        found = [
+            (repository.removeprefix(f"{name}/"), reference, held)
+            for repository in self._holdings.repositories(name)
+            for held in self._holdings.manifests(repository)
+            for reference in held.references
         ]
+        return sorted(found, key=lambda one: one[:2])
 
     # -- every request
     def answer(self, asked: Asked, target: str) -> Answer:
@@ -111,7 +115,7 @@ class NexusDouble(ProductDouble):
             return error(404, "NAME_UNKNOWN", f"repository name not known to registry: {name}")
         manifest = re.fullmatch(r"(.+)/manifests/([^:/]+)", path.removeprefix("" if own else f"{name}/"))
         if asked.method == "PUT" and manifest and has["storage"]["writePolicy"].upper() == "ALLOW_ONCE":
-            if any((one.repository, one.reference) == manifest.groups() for one in self.holds(name)):
+            if any((image, reference) == manifest.groups() for image, reference, _held in self.holds(name)):
                 return error(400, "UNKNOWN", f"Repository does not allow updating assets: {name}")
         if not own:
             return None
@@ -156,13 +160,13 @@ class NexusDouble(ProductDouble):
         self.repositories[name].update({**document, "storage": storage})
 
     def _catalogue(self, asked: Asked, name: str) -> Answer:
-        names = sorted({holding.repository for holding in self.holds(name)})
+        names = sorted({image for image, _reference, _held in self.holds(name)})
         later = [name for name in names if name > asked.query.get("last", "")]
         return Answer(200, {"repositories": later[: int(asked.query.get("n", 100))]})
 
     def _components(self, asked: Asked) -> Answer:
         name = asked.query["repository"]
-        rows = [_component(name, holding) for holding in self.holds(name)]
+        rows = [_component(name, *one) for one in self.holds(name)]
         start = int(asked.query.get("continuationToken", "0"), 16)
         following = start + self.options.page
         document = {"items": rows[start:following], "continuationToken": f"{following:032x}" if following < len(rows) else None}
@@ -192,17 +196,17 @@ class Connector(ProductDouble):
         return self._double.serve(asked, self._name)
 
 
-def _component(name: str, holding: Holding) -> dict[str, t.Any]:
-    path = f"/v2/{holding.repository}/manifests/{holding.reference}"
+def _component(name: str, image: str, reference: str, held: Held) -> dict[str, t.Any]:
+    path = f"/v2/{image}/manifests/{reference}"
     asset = {
         "path": path,
         "downloadUrl": f"/repository/{name}{path}",
         "repository": name,
         "format": "docker",
-        "checksum": {"sha256": holding.digest.partition(":")[2]},
-        "contentType": holding.media_type,
-        "lastModified": holding.modified,
-        "fileSize": holding.size,
+        "checksum": {"sha256": held.digest.partition(":")[2]},
+        "contentType": held.media_type,
+        "lastModified": _MODIFIED,
+        "fileSize": held.size,
     }
-    row = {"repository": name, "format": "docker", "group": None, "name": holding.repository, "version": holding.reference}
+    row = {"repository": name, "format": "docker", "group": None, "name": image, "version": reference}
     return {**row, "assets": [asset]}

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import typing as t
 
-from estate import held
+from estate.holdings import Holdings
 from estate.opaque_tokens import OpaqueTokens, challenge, needed_for
 from estate.product import Answer, Asked, ProductDouble, error
 
@@ -28,6 +28,7 @@ class SoftwareRepositoryDouble(ProductDouble):
 
     def __init__(self, behind: Registry, project: str, keys: t.Mapping[str, str], organizations: t.Iterable[str] = ()) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.users = {
             f"{project}@{access}": hmac.new(secret.encode(), access.encode(), hashlib.sha256).hexdigest() for access, secret in keys.items()
         }
@@ -42,6 +43,7 @@ class SoftwareRepositoryDouble(ProductDouble):
         self.tokens = OpaqueTokens()
         self.route("GET", "/swr/auth/v2/registry/auth", self._token)
         self.route("GET", "/dockyard/v2/repositories", self._list)
+        self.route("GET", "/dockyard/v2/visible/namespaces", self._visible)
         self.route("GET", "/dockyard/v2/namespaces/([^/]+)", self._organization)
         self.route("POST", "/dockyard/v2/namespaces", self._create)
 
@@ -64,14 +66,14 @@ class SoftwareRepositoryDouble(ProductDouble):
         if refusal:
             return refusal
         filters = dict(part.split("::") for part in asked.query.get("filter", "").split("|"))
-        names = [name for name in held.repositories(self.access) if name.partition("/")[0] in self.organizations]
+        names = [name for name in self._holdings.repositories() if name.partition("/")[0] in self.organizations]
         rows = [self._row(name, len(names)) for name in names]
         offset, limit = int(filters.get("offset", "0")), min(int(filters.get("limit", "100")), self.most)
         return Answer(200, rows[offset : offset + limit] if self.pages else rows[:limit])
 
     def _row(self, name: str, total: int) -> dict[str, t.Any]:
         organization, _slash, image = name.partition("/")
-        tags = held.tags(self.access, name) or []
+        tags = self._holdings.tags(name)
         return {
             "name": image,
             "namespace": organization,
@@ -89,6 +91,10 @@ class SoftwareRepositoryDouble(ProductDouble):
             "status": False,
             "total_range": total,
         }
+
+    def _visible(self, asked: Asked) -> Answer:
+        rows = [{"id": number, "name": name, "creator_name": "tenant"} for number, name in enumerate(self.organizations, 1)]
+        return self._refusal(asked) or Answer(200, {"namespaces": rows})
 
     def _organization(self, asked: Asked, name: str) -> Answer:
         if not self._knows(asked):
@@ -109,12 +115,15 @@ class SoftwareRepositoryDouble(ProductDouble):
         return Answer(201)
 
     def registry(self, asked: Asked) -> Answer | None:
-        """Tokens everywhere, and organizations that a push does not create."""
+        """Tokens everywhere; a push creates its organization, or is refused without a word of the reason."""
         needed = needed_for(asked)
         if not self.tokens.covers(asked.bearer, needed):
             return challenge(f"{self.url}/swr/auth/v2/registry/auth", "dockyard", needed)
-        if needed.endswith(":push") and needed.split(":")[1].partition("/")[0] not in self.organizations:
-            return error(403, "DENIED", "you do not have the permission")
+        organization = needed.split(":")[1].partition("/")[0] if needed.endswith(":push") else ""
+        if organization and organization not in self.organizations:
+            if organization in self.taken or len(self.organizations) >= self.quota:
+                return error(403, "DENIED", "you do not have the permission")
+            self.organizations.append(organization)
         is_oci = asked.headers.get("content-type", "").startswith("application/vnd.oci.")
         if asked.method == "PUT" and "/manifests/" in asked.path and is_oci and not self.takes_oci:
             return error(400, "MANIFEST_INVALID", "Invalid image, fail to parse 'manifest.json'")

@@ -25,3 +25,18 @@ def team_set(*names: str, versions: int = 5) -> images.ImageSet:
         images.add_multi_platform(repository, name, PLATFORMS, [shared], 300, ["multi"], docker=True)
         images.add_cosign_signature(repository, name, made[0])
     return held
+
+
+def paged_set(namespace: str = "team") -> images.ImageSet:
+    """Five repositories with ten tags, two of them on an index: three pages of two repositories, three of two tags of the first."""
+    held = images.ImageSet()
+    app = held.repository(f"{namespace}/app")
+    shared = images.layer("team shared", 20_000)
+    for version in ("1.0", "1.1", "2.0"):
+        images.add_image(app, f"app {version}", [shared, images.layer(f"app {version}", 3_000)], [version])
+    images.add_image(app, "app 2.1", [shared, images.layer("app 2.1", 3_000)], ["2.1", "latest"])
+    images.add_multi_platform(held.repository(f"{namespace}/tool"), "tool", PLATFORMS, [shared], 4_000, ["1", "stable"])
+    for name in ("base", "proxy", "web"):
+        docker = name == "base"
+        images.add_image(held.repository(f"{namespace}/{name}"), name, [shared, images.layer(name, 2_000)], ["1"], docker=docker)
+    return held

@@ -10,7 +10,7 @@ import json
 import re
 import typing as t
 
-from estate import held
+from estate.holdings import Holdings
 from estate.product import Answer, Asked, ProductDouble
 
 if t.TYPE_CHECKING:
@@ -33,6 +33,7 @@ class ZotDouble(ProductDouble):
 
     def __init__(self, behind: Registry, users: t.Mapping[str, str] | None = None) -> None:
         super().__init__(behind)
+        self._holdings = Holdings(behind)
         self.users = dict(users or {})
         self.closed: set[str] = set()
         self.search = True
@@ -56,8 +57,8 @@ class ZotDouble(ProductDouble):
         found = _QUERY.fullmatch(query)
         if not found or not set(found["fields"].split()) <= _FIELDS:
             return Answer(422, {"errors": [{"message": "Cannot query field", "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
-        manifests = held.manifests(self.access, json.loads(found["repo"]))
-        if manifests is None:
+        manifests = self._holdings.manifests(json.loads(found["repo"]))
+        if not manifests:
             return Answer(200, {"errors": [{"message": "repository not found", "path": ["ImageList"]}], "data": None})
         rows = sorted(
             (

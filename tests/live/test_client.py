@@ -24,7 +24,7 @@ from estate.images import digest_of
 from estate.push import push
 from runs.wire import blob, connect, manifest_of, noise
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, client as our_client, http as our_http
+from ansible_collections.registryops.migration.plugins.module_utils._oci import blobs as our_blobs, http as our_http, paging as our_paging
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE, Features, RegistryClient, Upload
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -146,6 +146,42 @@ def test_a_catalogue_is_read_as_it_is_needed(registry, client):
     registry.behaviour.page_size = 10
     assert next(client.repositories()) == "app00"
     assert registry.count(kind="catalog") == 1
+
+
+def catalogue_pages(registry, *pages):
+    """Have the catalogue come in these pages, with no word of another: each goes on from the last name of the one before."""
+    last = ""
+    for names in pages:
+        path = f"last={last}$" if last else r"_catalog\?n=1000$"
+        registry.behaviour.rules.append(Rule(path=path, status=200, body=json.dumps({"repositories": names}).encode(), times=None))
+        last = names[-1] if names else ""
+
+
+def test_a_catalogue_that_is_cut_is_gone_on_with(registry, client):
+    """Some products make pages of a hundred whatever they are asked for, and do not say that there is more."""
+    names = [f"app{number:03}" for number in range(230)]
+    catalogue_pages(registry, names[:100], names[100:200], names[200:])
+    assert list(client.repositories()) == names
+    assert registry.count(kind="catalog") == 3
+
+
+@pytest.mark.parametrize("more", [[], ["app099"]], ids=["nothing", "the last one again"])
+def test_a_catalogue_of_just_a_hundred(more, registry, client):
+    names = [f"app{number:03}" for number in range(100)]
+    catalogue_pages(registry, names, more)
+    assert list(client.repositories()) == names
+
+
+@pytest.mark.parametrize("size", [100, PAGE])
+def test_a_catalogue_that_is_cut_and_cannot_be_gone_on_with(size, registry, client):
+    """The same names again where more are asked for: whether these are all, nobody knows."""
+    body = json.dumps({"repositories": [f"app{number:03}" for number in range(size)]}).encode()
+    registry.behaviour.rules.append(Rule(path="_catalog", status=200, body=body, times=None))
+    with pytest.raises(InvalidAnswer, match=f"lists {size} repositories") as caught:
+        list(client.repositories())
+    assert caught.value.subject == f"the catalogue of {registry.host}"
+    assert "repositories: include:" in caught.value.hint
+    assert registry.count(kind="catalog") == 2
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -296,7 +332,7 @@ def test_pages_in_a_circle(link, registry, client):
 
 def test_pages_without_end(registry, client, monkeypatch):
     """Each has another address and the same names."""
-    monkeypatch.setattr(our_client, "MOST_BARREN_PAGES", 5)
+    monkeypatch.setattr(our_paging, "MOST_BARREN_PAGES", 5)
     registry.behaviour.rules += [
         Rule(status=200, headers={"Link": f"</v2/many/tags/list?page={number}>; rel=next"}, body=b'{"tags": ["a"]}') for number in range(20)
     ]

@@ -215,6 +215,16 @@ def test_a_repository_with_images_goes_only_by_force(ecr: ECRDouble) -> None:
     assert gone["state"] == "absent"
 
 
+def test_archived_images_are_images(ecr: ECRDouble) -> None:
+    held = images.ImageSet()
+    images.add_image(held.repository(NAME), "app", [], ["1"])
+    ecr.load(held)
+    ecr.archived.update(image.image_digest for image in ecr.repositories[NAME].images)
+    for check in (True, False):
+        assert repo(ecr, check=check, state="absent")["error"]["subject"] == "force"
+    assert NAME in ecr.repositories
+
+
 @pytest.mark.parametrize(
     ("settings", "kind", "subject"),
     [

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from estate import images
-from estate.behaviour import Behaviour
+from estate.behaviour import Behaviour, Rule
 from estate.compare import assert_complete, tags_of
 from estate.images import SPDX
 from estate.push import push
@@ -60,6 +60,22 @@ def broken(count: int) -> images.ImageSet:
 def warnings_of(result: Options) -> list[str]:
     """As text; newer versions of Ansible wrap it."""
     return [warning if isinstance(warning, str) else warning["event"]["msg"] for warning in result["warnings"]]
+
+
+def test_nothing_begins_with_a_catalogue_that_may_be_cut(source: CountingRegistry, destination: CountingRegistry, tmp_path: Path) -> None:
+    """A hundred names, no word of more, and the same hundred again: half a registry would look like the whole."""
+    for number in range(99):
+        source.load(images.ImageSet({f"app{number:02}": images.small_set().repositories["small/image"]}))
+    names = json.dumps({"repositories": sorted([f"app{number:02}" for number in range(99)] + ["small/image"])})
+    source.behaviour.rules.append(Rule(path="_catalog", status=200, body=names.encode(), times=None))
+    for module in ("registry_image_copy", "registry_repo_info"):
+        options = both(source, destination, tmp_path) if module == "registry_image_copy" else {"source": endpoint(source)}
+        run = run_module(module, options)
+        assert run.error["kind"] == "invalid_answer"
+        assert run.error["subject"] == f"the catalogue of {source.host}"
+        assert "lists 100 repositories" in run.error["message"]
+        assert "repositories: include:" in run.error["hint"]
+    assert tags_of(destination) == {}
 
 
 # -- registry_image_copy -------------------------------------------------------------------------------------------------------

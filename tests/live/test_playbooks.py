@@ -481,7 +481,7 @@ def test_roles_say_the_same_everywhere(role: str) -> None:
     folder = ROOT / "roles" / role
     options = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    table = re.findall(r"^\| `([a-z_]+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| `([a-z0-9_]+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(table) == sorted(options)
     assert defaults.keys() <= options.keys()
     assert {name: option["default"] for name, option in options.items() if "default" in option} == {

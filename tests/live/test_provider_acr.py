@@ -14,8 +14,7 @@ from estate.acr import AzureDouble
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import endpoint
-from runs.products import copy, listed, reach, secrets_in
-from runs.providers import assert_copied, assert_nothing_to_do, digests_of
+from runs.providers import assert_copied, assert_nothing_to_do, copy, digests_of, listed, reach, secrets_in
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:

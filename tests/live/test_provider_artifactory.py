@@ -16,8 +16,9 @@ from estate.client import Access
 from estate.compare import assert_complete, tags_of
 from estate.images import OCI_INDEX, OCI_MANIFEST, ImageSet
 from estate.push import push
-from runs.modules import ModuleRun, Options as ModuleOptions, endpoint, run_module
-from runs.provider import open_provider
+from runs.modules import Options as ModuleOptions, endpoint, run_module
+from runs.providers import copy
+from runs.stores import provided
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     CatalogForbidden,
@@ -74,7 +75,7 @@ def at(double: ProductDouble, **more: t.Any) -> ModuleOptions:
 
 def listed(double: ArtifactoryDouble, **options: t.Any) -> dict[str, dict[str, tuple[str, str]]]:
     """What the provider lists: {repository: {tag: (digest, media type)}}."""
-    with open_provider("artifactory", double.url, "mover", PASSWORD, **options) as provider:
+    with provided(at(double, provider="artifactory", **options)) as provider:
         found = {}
         for record in provider.repositories():
             tags = provider.tags(record.name)
@@ -91,10 +92,6 @@ def wanted() -> dict[str, dict[str, str]]:
 
 def digests(found: t.Mapping[str, t.Mapping[str, tuple[str, str]]]) -> dict[str, dict[str, str]]:
     return {name: {tag: digest for tag, (digest, _type) in tags.items()} for name, tags in found.items()}
-
-
-def copy(source: ModuleOptions, destination: ModuleOptions, folder: Path, **more: t.Any) -> ModuleRun:
-    return run_module("registry_image_copy", {"source": source, "destination": destination, "state_dir": str(folder / "state"), **more})
 
 
 # -- listing -------------------------------------------------------------------------------------------------------------------
@@ -160,7 +157,7 @@ def test_remote_and_virtual_keys_are_listed_where_they_are_named(artifactory: Ar
     tool = held().repositories["docker-local/tool"]
     push(artifactory.behind.url, ImageSet({"hub-cache/app": tool, "all/app": tool}))
     assert set(listed(artifactory)) == set(REPOSITORIES)
-    with open_provider("artifactory", artifactory.url, "mover", PASSWORD, namespaces=("hub", "all")) as provider:
+    with provided(at(artifactory, provider="artifactory", namespaces=("hub", "all"))) as provider:
         assert [record.name for record in provider.repositories()] == ["hub/app", "all/app"]
         assert [tag.name for tag in provider.tags("hub/app") or []] == ["1"]
         # what a virtual one shows is its registry's matter
@@ -356,9 +353,8 @@ def test_a_name_that_only_looks_like_a_sub_domain(artifactory: ArtifactoryDouble
 def test_an_empty_key_is_known_by_the_others(artifactory: ArtifactoryDouble, in_path: bool) -> None:
     artifactory.add("docker-new")
     with KeyPort(artifactory, "docker-new") as port:
-        url = artifactory.url if in_path else port.url
         options = {"namespaces": ("docker-new",), "api_url": f"{artifactory.url}/artifactory"}
-        with open_provider("artifactory", url, "mover", PASSWORD, **options) as provider:
+        with provided(at(artifactory if in_path else port, provider="artifactory", **options)) as provider:
             assert list(provider.repositories()) == []
             found = provider.tags("docker-prod/app")
     assert (found is not None) == in_path
@@ -394,7 +390,7 @@ def test_a_port_without_the_address_of_the_api(artifactory: ArtifactoryDouble, p
     ],
 )
 def test_what_has_to_exist(artifactory: ArtifactoryDouble, namespaces: tuple[str, ...], names: list[str], containers: list[str]) -> None:
-    with open_provider("artifactory", artifactory.url, "mover", PASSWORD, namespaces=namespaces) as provider:
+    with provided(at(artifactory, provider="artifactory", namespaces=namespaces)) as provider:
         assert provider.containers(names) == containers
 
 
@@ -403,7 +399,7 @@ def test_what_has_to_exist(artifactory: ArtifactoryDouble, namespaces: tuple[str
 
 def test_a_key_is_created_and_changed(artifactory: ArtifactoryDouble) -> None:
     settings = {"description": "moved", "max_unique_tags": 5, "block_schema1": False}
-    with open_provider("artifactory", artifactory.url, "mover", PASSWORD) as provider:
+    with provided(at(artifactory, provider="artifactory")) as provider:
         assert provider.ensure("new", settings, apply=False).state == "created"
         assert "new" not in artifactory.repositories
         assert provider.ensure("new", settings, apply=True).state == "created"
@@ -424,10 +420,23 @@ def test_a_key_is_created_and_changed(artifactory: ArtifactoryDouble) -> None:
         assert (drift.state, drift.differences) == ("drift", {"package_type": ("docker", "oci")})
 
 
+def test_settings_may_be_texts(artifactory: ArtifactoryDouble) -> None:
+    """As templates have them."""
+    settings = {"max_unique_tags": "5", "block_schema1": "False", "environments": ["DEV"]}
+    with provided(at(artifactory, provider="artifactory")) as provider:
+        assert provider.ensure("new", settings, apply=True).state == "created"
+        has = artifactory.repositories["new"]
+        assert (has["maxUniqueTags"], has["blockPushingSchema1"], has["environments"]) == (5, False, ["DEV"])
+        assert provider.ensure("new", settings, apply=True).state == "existing"
+        with pytest.raises(InvalidOption) as caught:
+            provider.ensure("new", {"environments": "DEV"}, apply=True)
+    assert caught.value.subject == "environments"
+
+
 def test_keys_to_which_nothing_can_be_pushed(artifactory: ArtifactoryDouble) -> None:
     artifactory.add("hub", kind="remote")
     artifactory.add("all", kind="virtual")
-    with open_provider("artifactory", artifactory.url, "mover", PASSWORD) as provider:
+    with provided(at(artifactory, provider="artifactory")) as provider:
         for key, word in (("maven-local", "maven packages"), ("hub", "remote"), ("all", "virtual")):
             with pytest.raises(InvalidOption, match=word) as caught:
                 provider.ensure(key, {}, apply=True)
@@ -438,5 +447,5 @@ def test_keys_to_which_nothing_can_be_pushed(artifactory: ArtifactoryDouble) -> 
 
 def test_a_name_that_it_does_not_take(artifactory: ArtifactoryDouble) -> None:
     artifactory.options.refusals["create"] = 400
-    with open_provider("artifactory", artifactory.url, "mover", PASSWORD) as provider, pytest.raises(InvalidOption, match="this name"):
+    with provided(at(artifactory, provider="artifactory")) as provider, pytest.raises(InvalidOption, match="this name"):
         provider.ensure("new", {}, apply=True)

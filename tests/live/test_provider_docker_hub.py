@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from estate.docker_hub import DockerHubDouble
 from estate.push import push
-from runs.providers import Product, assert_copied, both_ways, digests_of, team_set, warnings_of
+from estate.team_set import paged_set
+from runs.providers import Product, assert_copied, both_ways, digests_of, warnings_of
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, AuthenticationFailed, InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._providers import docker_hub
@@ -41,7 +42,7 @@ def double_of(product: Product) -> DockerHubDouble:
 @pytest.fixture
 def filled(hub: Product) -> Product:
     """Docker Hub with the images of the team."""
-    push(hub.double.behind.url, team_set())
+    push(hub.double.behind.url, paged_set())
     return hub
 
 
@@ -49,7 +50,7 @@ def test_lists_over_several_pages(filled: Product) -> None:
     double = double_of(filled)
     double.largest_page = 2
     run = filled.list()
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     # three pages of repositories, three of the tags of one of them, and no question for digests beside the checks
     assert double.count("GET", r"/repositories\?") == 3
     assert double.count("GET", r"/app/tags\?") == 3
@@ -66,7 +67,7 @@ def test_lists_over_several_pages(filled: Product) -> None:
 
 
 def test_pages_are_as_large_as_they_may_be(filled: Product) -> None:
-    assert digests_of(filled.list()) == team_set().tags()
+    assert digests_of(filled.list()) == paged_set().tags()
     pages = [path for _method, path in double_of(filled).log if "/v2/namespaces/" in path]
     assert len(pages) == 1 + 5
     assert all("page_size=100" in path for path in pages)
@@ -74,13 +75,13 @@ def test_pages_are_as_large_as_they_may_be(filled: Product) -> None:
 
 def test_copies_both_ways_and_finds_nothing_to_do(hub: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain, empty = registries.start("plain"), registries.start("empty")
-    push(plain.url, team_set())
-    both_ways(hub, plain, empty, tmp_path, team_set())
+    push(plain.url, paged_set())
+    both_ways(hub, plain, empty, tmp_path, paged_set())
 
 
 def test_an_organization_signs_in_with_its_token(filled: Product) -> None:
     run = filled.list(username="team", password=ORGANIZATION_TOKEN, namespaces=None)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
 
 
 def test_what_is_public_is_listed_for_everybody(filled: Product) -> None:
@@ -137,9 +138,9 @@ def test_a_refused_secret_is_shown_once(filled: Product) -> None:
 
 def test_closed_lists_are_done_without(filled: Product) -> None:
     double_of(filled).closed = True
-    names = sorted(team_set().repositories)
+    names = sorted(paged_set().repositories)
     run = filled.list(repositories={"include": names})
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert len([text for text in warnings_of(run) if "Docker Hub's own lists" in text]) == 1
     # and where nothing else lists repositories, the way out is said
     run = filled.list()
@@ -170,12 +171,12 @@ def test_namespaces_that_are_not_there(filled: Product) -> None:
 
 def test_names_have_two_components(hub: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain = registries.start("plain")
-    push(plain.url, team_set("group/team"))
+    push(plain.url, paged_set("group/team"))
     run = hub.copy(plain, tmp_path, to=True)
     assert run.result["failed"]
     assert "invalid_name" in {row["kind"] for row in run.result.get("failures", [run.result.get("error", {})])}
     joined = hub.copy(plain, tmp_path, to=True, rules=[{"mapping": {"flatten": 1}}])
-    assert_copied(joined, hub.double, team_set().tags())
+    assert_copied(joined, hub.double, paged_set().tags())
 
 
 def test_creates_repositories(hub: Product) -> None:
@@ -203,6 +204,23 @@ def test_creates_repositories(hub: Product) -> None:
         assert double.made["team/app"]["is_private"] is True
 
 
+def test_what_nobody_says_to_be_public_is_private(hub: Product) -> None:
+    double = double_of(hub)
+    with hub.provider() as provider:
+        assert provider.ensure("team/app", {}, True).differences == {}
+        assert provider.ensure("team/web", {"private": "no"}, True).differences == {"private": (None, False)}
+        assert provider.ensure("team/web", {"private": "no"}, True).state == "existing"
+    assert {name: made["is_private"] for name, made in double.made.items()} == {"team/app": True, "team/web": False}
+
+
+@pytest.mark.parametrize(("setting", "value"), [("private", "perhaps"), ("immutable_tags", "v.*")])
+def test_settings_that_are_none_are_refused_first(hub: Product, setting: str, value: str) -> None:
+    with hub.provider() as provider, pytest.raises(InvalidOption) as caught:
+        provider.ensure("team/app", {setting: value}, True)
+    assert caught.value.subject == setting
+    assert double_of(hub).made == {}
+
+
 def test_creating_needs_the_right_to_it(hub: Product) -> None:
     double_of(hub).readers.add("mover")
     with hub.provider() as provider, pytest.raises(AccessDenied, match="team/app"):
@@ -211,7 +229,7 @@ def test_creating_needs_the_right_to_it(hub: Product) -> None:
 
 
 def test_an_api_token_needs_a_name(hub: Product) -> None:
-    with hub.provider(password=None, api_token=SECRET) as provider:
+    with hub.provider(username=None, password=None, api_token=SECRET) as provider:
         with pytest.raises(InvalidOption) as caught:
             provider.tags("team/app")
-    assert caught.value.subject == "destination.username"
+    assert caught.value.subject == "source.username"

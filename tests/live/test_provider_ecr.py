@@ -22,6 +22,7 @@ pytest.importorskip("moto", reason="moto is not installed: pip install moto flas
 
 from estate.ecr import ACCOUNT, EXPIRED_SESSION, UNKNOWN_KEY, ECRDouble
 from estate.product import Answer, Asked
+from estate.proxy import Proxy
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -125,8 +126,75 @@ def test_names_that_ecr_does_not_take_are_found_before_anything_moves(ecr: ECRDo
     other.load(held)
     run = copy(endpoint(other), at(ecr), tmp_path)
     assert run.error["kind"] == "invalid_name"
+    assert run.error["subject"] == "x"
     assert "Amazon Elastic Container Registry does not accept this name" in run.error["message"]
-    assert ecr.count("POST", "/v2/") == 0
+    assert "mapping.prefix" in run.error["hint"]
+    assert ecr.count("POST|PUT", "/v2/") == 0
+
+
+def test_nothing_is_created_where_a_name_cannot_be(ecr: ECRDouble, other: CountingRegistry) -> None:
+    held = images.ImageSet()
+    for name in ("team/app", "x"):
+        images.add_image(held.repository(name), name, [], ["1"])
+    other.load(held)
+    for more in ({"source": endpoint(other)}, {"repositories": ["team/app", "x"]}):
+        run = run_module("registry_repositories", {"destination": at(ecr), **more}, variables=NOWHERE)
+        assert run.error["kind"] == "invalid_name"
+        assert run.error["subject"].endswith("x")
+        assert run.error["hint"]
+    assert not ecr.repositories
+
+
+KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0f2f7f2e-6f7c-4d3e-9a55-0d6f3c9a1b2c"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "setting"),
+    [({"encryption": "AES256"}, "encryption"), ({"encryption": "KMS", "kms_key": KEY.replace("0f2f", "1111")}, "kms_key")],
+)
+def test_another_key_than_a_repository_has_leaves_it_as_it_is(ecr: ECRDouble, wanted: Options, setting: str) -> None:
+    made = {**ecr.aws(), "name": "team/app", "encryption": "KMS", "kms_key": KEY}
+    assert run_module("ecr_repo", made, variables=NOWHERE).result["changed"]
+    options = {"destination": at(ecr), "repositories": ["team/app"], "settings": {**wanted, "scan_on_push": True}}
+    ecr.reset_log()
+    for check in (True, False):
+        run = run_module("registry_repositories", options, check=check, variables=NOWHERE)
+        assert run.result["failed"]
+        assert run.result["counts"]["drift"] == 1
+        assert f"repository team/app: {setting} {KEY if setting == 'kms_key' else 'KMS'} -> {wanted[setting]}" in run.result["msg"]
+        assert "create it anew, or set drift to report" in run.result["msg"]
+    assert {operation for operation in ecr.asked if not operation.startswith(("Describe", "Get", "List"))} == set()
+    assert ecr.repositories["team/app"].image_scanning_configuration == {"scanOnPush": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (
+            403,
+            "DENIED",
+            f"The repository with name 'tiny/image' in registry with id '{ACCOUNT}' already has the maximum allowed number of images",
+        ),
+        (405, "UNSUPPORTED", "Invalid parameter at 'ImageManifest': Limit on number of layers per image exceeded"),
+    ],
+    ids=["403", "405"],
+)
+def test_a_quota_is_no_missing_right(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path, status: int, code: str, message: str) -> None:
+    other.load(tiny_set(3))
+    ecr.create("tiny/image")
+    ecr.refusing["v1"] = (status, code, message)
+    run = copy(endpoint(other), at(ecr), tmp_path)
+    assert run.result["failed"]
+    assert counts(run) == {"copied": 2, "failed": 1}
+    (failure,) = run.result["failures"]
+    assert failure["kind"] == "quota_exceeded"
+    assert failure["tag"] == "v1"
+    assert "because of a quota" in failure["message"]
+    assert "Have the quota raised" in failure["hint"]
+    assert sorted(tag for _name, tag in tags_of(ecr.behind)) == ["v0", "v2"]
+
+    ecr.refusing.clear()
+    assert counts(copy(endpoint(other), at(ecr), tmp_path)) == {"copied": 1, "unchanged": 2}
 
 
 def test_manifests_are_sent_no_faster_than_ecr_takes_them(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
@@ -350,6 +418,7 @@ class Expiring(ECRDouble):
     """All its passwords run out after so many manifests, once."""
 
     left = 3
+    says_expired = False
 
     def after(self, asked: Asked, answer: Answer) -> Answer:
         if asked.method == "PUT" and "/manifests/" in asked.path:
@@ -376,6 +445,10 @@ def test_user_and_password_do_without_the_api(ecr: ECRDouble, other: CountingReg
     assert counts(done) == {"copied": 3}
     assert not ecr.asked
     assert password not in done.text
+    create = {"destination": endpoint(Access(ecr.url, "AWS", password), provider="ecr"), "repositories": ["team/app"]}
+    run = run_module("registry_repositories", create, variables={**NOWHERE, "AWS_DEFAULT_REGION": ecr.region})
+    assert run.error["kind"] == "authentication_failed"
+    assert "registry_create_repositories" in run.error["hint"]
     run = copy(endpoint(Access(ecr.url, "AWS", password), provider="ecr"), endpoint(other), tmp_path)
     assert run.error["kind"] == "catalog_forbidden"
     assert "Give aws" in run.error["hint"]
@@ -396,6 +469,20 @@ def test_the_registrys_real_address_tells_the_region(ecr: ECRDouble, other: Coun
     assert counts(copy(endpoint(other), real, tmp_path)) == {"copied": 3}
 
 
+def test_the_api_is_reached_through_the_proxy_of_the_registry(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
+    other.load(images.small_set())
+    ecr.create("small/image")
+    role = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/mover"}
+    with Proxy() as proxy:
+        destination = at(ecr, role, proxy=proxy.url, no_proxy="nowhere.example.com")
+        assert counts(copy(endpoint(other), destination, tmp_path, {"AWS_ENDPOINT_URL_STS": ecr.url})) == {"copied": 3}
+        assert [one.target for one in proxy.log if one.method == "POST"].count(f"{ecr.url}/") == sum(ecr.asked.values())
+        proxy.log.clear()
+        destination = at(ecr, proxy=proxy.url, no_proxy="127.0.0.1")
+        assert counts(copy(endpoint(other), destination, tmp_path)) == {"unchanged": 3}
+        assert not proxy.log
+
+
 def test_a_role_is_assumed(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
     other.load(images.small_set())
     ecr.create("small/image")
@@ -405,11 +492,26 @@ def test_a_role_is_assumed(ecr: ECRDouble, other: CountingRegistry, tmp_path: Pa
     assert counts(done) == {"copied": 3}
     assert ecr.asked["AssumeRole"] == 1
 
+
+@pytest.mark.parametrize(
+    ("role", "kind", "words", "way_out"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:role/closed", "access_denied", "cannot be assumed", "trust policy"),
+        ("mover", "invalid_option", "RoleArn", "arn:aws:iam"),
+    ],
+)
+def test_a_role_that_cannot_be_assumed(
+    ecr: ECRDouble, other: CountingRegistry, tmp_path: Path, role: str, kind: str, words: str, way_out: str
+) -> None:
+    other.load(images.small_set())
+    ecr.create("small/image")
     ecr.refused_roles.add(role)
-    run = copy(endpoint(other), destination, tmp_path, {"AWS_ENDPOINT_URL_STS": ecr.url})
-    assert run.error["kind"] == "access_denied"
+    run = copy(endpoint(other), at(ecr, {"role_arn": role}), tmp_path, {"AWS_ENDPOINT_URL_STS": ecr.url})
+    assert run.error["kind"] == kind
     assert run.error["subject"] == "destination.aws.role_arn"
-    assert "trust policy" in run.error["hint"]
+    assert words in run.error["message"]
+    assert way_out in run.error["hint"]
+    assert tags_of(ecr.behind) == {}
 
 
 def test_without_credentials_nothing_begins(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
@@ -418,6 +520,12 @@ def test_without_credentials_nothing_begins(ecr: ECRDouble, other: CountingRegis
     assert run.error["kind"] == "authentication_failed"
     assert run.error["subject"] == "destination.aws"
     assert "no credentials for AWS were found" in run.error["message"]
+    assert "access_key and secret_key" in run.error["hint"]
+    assert ecr.count("POST|PUT", "/v2/") == 0
+    for module, more in (("ecr_repo", {"name": "team/app"}), ("ecr_registry", {"blob_mounting": True})):
+        failed = run_module(module, {"region": ecr.region, "endpoint_url": ecr.url, **more}, variables=NOWHERE)
+        assert failed.error["kind"] == "authentication_failed"
+        assert failed.error["hint"] == run.error["hint"]
 
 
 @pytest.mark.parametrize(
@@ -438,6 +546,8 @@ def test_what_is_wrong_with_aws_names_the_option(
     assert run.error["kind"] == kind
     assert run.error["subject"] == f"destination.aws.{subject}"
     assert words in run.error["message"]
+    assert run.error["hint"]
+    assert ecr.count("POST|PUT", "/v2/") == 0
     assert "estate-secret-key" not in run.text
 
 
@@ -448,12 +558,37 @@ def test_a_region_that_is_not_the_registrys(ecr: ECRDouble, other: CountingRegis
     assert run.error["kind"] == "invalid_option"
     assert run.error["subject"] == "destination.aws.region"
     assert "eu-central-1" in run.error["message"]
+    assert "Leave it out" in run.error["hint"]
+    assert not ecr.asked
+    assert ecr.count("POST|PUT", "/v2/") == 0
 
 
 def test_a_wrong_password_is_refused(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
     other.load(images.small_set())
+    ecr.create("small/image")
+    password = f"{ecr.password()}-and-more"
+    run = copy(endpoint(other), endpoint(Access(ecr.url, "AWS", password), provider="ecr"), tmp_path)
+    assert run.error["kind"] == "authentication_failed"
+    assert "Check username and password" in run.error["hint"]
+    assert tags_of(ecr.behind) == {}
+    assert password not in run.text
+
+
+def test_a_login_that_has_run_out(ecr: ECRDouble, other: CountingRegistry, tmp_path: Path) -> None:
+    """ECR says so with 403, as if a right were missing."""
+    other.load(images.small_set())
+    ecr.create("small/image")
     password = ecr.password()
     ecr.expire_passwords()
     run = copy(endpoint(other), endpoint(Access(ecr.url, "AWS", password), provider="ecr"), tmp_path)
     assert run.error["kind"] == "authentication_failed"
+    assert "credentials have expired" in run.error["message"]
+    assert "give a new password" in run.error["hint"]
+    assert tags_of(ecr.behind) == {}
     assert password not in run.text
+
+    # the option alone, with nothing in it, leaves such a login aside
+    environment = {"AWS_ENDPOINT_URL_ECR": ecr.url, "AWS_ACCESS_KEY_ID": "AKIAESTATE0000000000", "AWS_SECRET_ACCESS_KEY": "key"}
+    destination = endpoint(Access(ecr.url, "AWS", password), provider="ecr", aws={})
+    done = copy(endpoint(other), destination, tmp_path, {**environment, "AWS_DEFAULT_REGION": ecr.region})
+    assert counts(done) == {"copied": 3}

@@ -13,7 +13,8 @@ import pytest
 from estate import images
 from estate.ghcr import GHCRDouble
 from estate.push import push
-from runs.providers import Product, both_ways, digests_of, team_set, warnings_of
+from estate.team_set import paged_set
+from runs.providers import Product, both_ways, digests_of, warnings_of
 
 if t.TYPE_CHECKING:
     from estate.registry import RegistryFactory
@@ -36,7 +37,7 @@ def double_of(product: Product) -> GHCRDouble:
 @pytest.fixture
 def filled(github: Product) -> Product:
     """GitHub with the packages of the team."""
-    push(github.double.behind.url, team_set())
+    push(github.double.behind.url, paged_set())
     return github
 
 
@@ -44,7 +45,7 @@ def test_lists_over_several_pages(filled: Product) -> None:
     double = double_of(filled)
     double.largest_page = 2
     run = filled.list()
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert double.count("GET", r"/orgs/team/packages\?") == 3
     # four versions have the tags of one, and three have those of the other with an index of two platforms
     assert double.count("GET", r"/container/app/versions\?") == 2
@@ -62,25 +63,25 @@ def test_lists_what_the_user_has(filled: Product) -> None:
     images.add_image(held.repository("mover/deep/er"), "deeper", [images.layer("deeper", 1_000)], ["1"])
     push(filled.double.behind.url, held)
     assert digests_of(filled.list(namespaces=None)) == held.tags()
-    assert digests_of(filled.list(namespaces=["mover", "team"])) == {**held.tags(), **team_set().tags()}
+    assert digests_of(filled.list(namespaces=["mover", "team"])) == {**held.tags(), **paged_set().tags()}
     assert filled.double.count("GET", "/users/mover/packages/container/deep%2Fer/versions") == 2
 
 
 def test_copies_both_ways_and_finds_nothing_to_do(github: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain, empty = registries.start("plain"), registries.start("empty")
-    push(plain.url, team_set())
-    both_ways(github, plain, empty, tmp_path, team_set())
+    push(plain.url, paged_set())
+    both_ways(github, plain, empty, tmp_path, paged_set())
 
 
 def test_a_token_for_the_api_alone(filled: Product) -> None:
     double_of(filled).users["reader"] = "ghp_token-of-a-reader"
-    assert digests_of(filled.list(api_token="ghp_token-of-a-reader")) == team_set().tags()
+    assert digests_of(filled.list(api_token="ghp_token-of-a-reader")) == paged_set().tags()
 
 
 def test_closed_lists_are_done_without(filled: Product) -> None:
     double_of(filled).closed = True
-    run = filled.list(repositories={"include": sorted(team_set().repositories)})
-    assert digests_of(run) == team_set().tags()
+    run = filled.list(repositories={"include": sorted(paged_set().repositories)})
+    assert digests_of(run) == paged_set().tags()
     assert len([text for text in warnings_of(run) if "GitHub Container Registry's own lists" in text]) == 1
     run = filled.list()
     assert run.error["kind"] == "catalog_forbidden"
@@ -88,7 +89,7 @@ def test_closed_lists_are_done_without(filled: Product) -> None:
 
 def test_a_refused_token(filled: Product) -> None:
     run = filled.list(api_token="ghp_wrong", repositories={"include": ["team/app"]})
-    assert digests_of(run) == {key: digest for key, digest in team_set().tags().items() if key[0] == "team/app"}
+    assert digests_of(run) == {key: digest for key, digest in paged_set().tags().items() if key[0] == "team/app"}
     assert any("refused" in text for text in warnings_of(run))
     run = filled.list(password="ghp_wrong", repositories={"include": ["team/app"]})
     assert run.error["kind"] == "authentication_failed"

@@ -14,7 +14,8 @@ from estate import images
 from estate.compare import tags_of
 from estate.gitea import GiteaDouble
 from estate.push import push
-from runs.providers import Product, assert_nothing_to_do, both_ways, digests_of, team_set, warnings_of
+from estate.team_set import paged_set
+from runs.providers import Product, assert_nothing_to_do, both_ways, digests_of, warnings_of
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed
 
@@ -41,7 +42,7 @@ def double_of(product: Product) -> GiteaDouble:
 @pytest.fixture
 def filled(gitea: Product) -> Product:
     """Gitea with the images of the team."""
-    push(gitea.double.behind.url, team_set())
+    push(gitea.double.behind.url, paged_set())
     return gitea
 
 
@@ -55,7 +56,7 @@ def test_lists_over_several_pages(filled: Product, size: int, pages: int) -> Non
     double = double_of(filled)
     double.largest_page = size
     run = filled.list()
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     # ten tags, and the two platforms of an index
     assert double.count("GET", "/api/v1/packages/team") == pages
     rows = {row["name"]: row for row in run.result["repositories"]}
@@ -67,21 +68,21 @@ def test_lists_over_several_pages(filled: Product, size: int, pages: int) -> Non
 
 def test_without_namespaces_there_is_the_catalogue(filled: Product) -> None:
     run = filled.list(namespaces=None)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert warnings_of(run) == []
     assert filled.double.count("GET", "/api/") == 0
 
 
 def test_a_token_for_the_api(filled: Product) -> None:
     run = filled.list(api_token=TOKEN)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert warnings_of(run) == []
 
 
 def test_copies_both_ways_and_finds_nothing_to_do(gitea: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain, empty = registries.start("plain"), registries.start("empty")
-    push(plain.url, team_set())
-    both_ways(gitea, plain, empty, tmp_path, team_set())
+    push(plain.url, paged_set())
+    both_ways(gitea, plain, empty, tmp_path, paged_set())
 
 
 def test_tags_that_differ_in_case_alone_collide(gitea: Product, registries: RegistryFactory, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_tag_in_capital_letters_is_found_again(gitea: Product, registries: Reg
 def test_closed_lists_are_done_without(filled: Product, token: str, closed: bool) -> None:
     double_of(filled).closed = closed
     run = filled.list(api_token=token)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert len([text for text in warnings_of(run) if "Gitea or Forgejo's own lists" in text]) == 1
 
 
@@ -149,6 +150,12 @@ def test_creates_organizations(gitea: Product) -> None:
         changed = provider.ensure("new", {"visibility": "public"}, True)
         assert (changed.state, changed.differences) == ("changed", {"visibility": ("private", "public")})
         assert double.organizations["new"] == "public"
+
+
+def test_what_nobody_says_to_be_public_is_private(gitea: Product) -> None:
+    with gitea.provider() as provider:
+        assert provider.ensure("new", {}, True).differences == {}
+    assert double_of(gitea).organizations["new"] == "private"
 
 
 def test_creating_needs_a_token(gitea: Product) -> None:

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 from estate import images
 from estate.gitlab import JOB_USER, GitLabDouble
-from estate.product import Asked
+from estate.product import Answer, Asked
 from estate.push import push
-from runs.providers import Product, assert_copied, assert_nothing_to_do, both_ways, digests_of, team_set, warnings_of
+from estate.team_set import paged_set
+from runs.providers import Product, assert_copied, assert_nothing_to_do, both_ways, digests_of, warnings_of
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidName
 
@@ -30,7 +34,7 @@ def gitlab(registries: RegistryFactory) -> t.Iterator[Product]:
     """GitLab with the projects of the team, and no images."""
     with GitLabDouble(registries.start("behind"), {"mover": TOKEN, JOB_USER: JOB_TOKEN}) as double:
         double.add_group("team")
-        for name in team_set().repositories:
+        for name in paged_set().repositories:
             double.add_project(name)
         yield Product(double, "mover", TOKEN, {"namespaces": ["team"]})
 
@@ -43,7 +47,7 @@ def double_of(product: Product) -> GitLabDouble:
 @pytest.fixture
 def filled(gitlab: Product) -> Product:
     """GitLab with the images of the team."""
-    push(gitlab.double.behind.url, team_set())
+    push(gitlab.double.behind.url, paged_set())
     return gitlab
 
 
@@ -56,7 +60,7 @@ def test_lists_a_group_over_several_pages(filled: Product) -> None:
     double = double_of(filled)
     double.largest_page = 2
     run = filled.list()
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert double.count("GET", "/api/v4/groups/team/registry/repositories") == 3
     assert double.count("GET", "_catalog") == 0
     assert all(row["created"].startswith("2026-01-02T") for row in run.result["repositories"])
@@ -70,14 +74,14 @@ def test_lists_projects(filled: Product) -> None:
     double.largest_page = 2
     # without a namespace: those that the user is a member of
     run = filled.list(namespaces=None)
-    assert {name for name, _tag in digests_of(run)} == set(team_set().repositories) - {"team/web"}
+    assert {name for name, _tag in digests_of(run)} == set(paged_set().repositories) - {"team/web"}
     assert double.count("GET", r"/api/v4/projects\?") == 3
 
 
 def test_copies_both_ways_and_finds_nothing_to_do(gitlab: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain, empty = registries.start("plain"), registries.start("empty")
-    push(plain.url, team_set())
-    both_ways(gitlab, plain, empty, tmp_path, team_set())
+    push(plain.url, paged_set())
+    both_ways(gitlab, plain, empty, tmp_path, paged_set())
 
 
 def test_a_job_lists_projects_with_its_token(filled: Product) -> None:
@@ -99,7 +103,7 @@ def test_the_api_may_be_elsewhere(filled: Product, registries: RegistryFactory) 
 def test_closed_lists_are_done_without(filled: Product, token: str, closed: bool) -> None:
     double_of(filled).closed = closed
     run = filled.list(api_token=token)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert len([text for text in warnings_of(run) if "GitLab Container Registry's own lists" in text]) == 1
 
 
@@ -117,7 +121,7 @@ def test_a_gitlab_that_cannot_be_found(registries: RegistryFactory) -> None:
         assert run.error["kind"] == "invalid_option"
         assert run.error["subject"] == "source.api_url"
         # what is named can be read all the same
-        push(double.behind.url, team_set())
+        push(double.behind.url, paged_set())
         assert len(digests_of(product.list(repositories={"include": ["team/app"]}))) == 5
 
 
@@ -176,6 +180,40 @@ def test_creates_projects_with_their_groups(gitlab: Product, registries: Registr
     assert_nothing_to_do(gitlab.copy(plain, tmp_path, to=True), 1)
     refused = gitlab.copy(plain, tmp_path / "refused", to=True, rules=[{"mapping": {"prefix": "nowhere"}}])
     assert refused.result["failed"]
+
+
+def test_projects_that_are_created_side_by_side_share_their_group(gitlab: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    double, both = double_of(gitlab), threading.Barrier(2)
+    answer = double._answer
+
+    def late(asked: Asked) -> Answer:
+        if asked.method == "GET" and asked.path.endswith("/namespaces/fresh"):
+            # whoever asks waits for the other one to ask as well, but not for ever
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.3)
+        return answer(asked)
+
+    monkeypatch.setattr(double, "_answer", late)
+    with gitlab.provider() as provider, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda name: provider.ensure(name, {}, True).state, ["fresh/app", "fresh/web"]))
+    assert made == ["created", "created"]
+    assert {"fresh/app", "fresh/web"} <= set(double.projects)
+
+
+def test_another_worker_may_make_the_group_first(gitlab: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    double = double_of(gitlab)
+    answer = double._answer
+
+    def late(asked: Asked) -> Answer:
+        found = answer(asked)
+        if asked.path.endswith("/namespaces/fresh") and "fresh" not in double.groups:
+            double.add_group("fresh")
+        return found
+
+    monkeypatch.setattr(double, "_answer", late)
+    with gitlab.provider() as provider:
+        assert provider.ensure("fresh/app", {}, True).state == "created"
+    assert "fresh/app" in double.projects
 
 
 def test_a_project_without_a_registry_gets_one(gitlab: Product) -> None:

@@ -16,8 +16,7 @@ from estate.product import Answer, error
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import Options, endpoint
-from runs.products import copy, listed, reach, secrets_in
-from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warnings_of
+from runs.providers import assert_copied, assert_nothing_to_do, copy, digests_of, listed, reach, secrets_in, warnings_of
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:

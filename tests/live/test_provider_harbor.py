@@ -17,8 +17,7 @@ from estate.product import Answer
 from estate.push import push
 from estate.team_set import team_set
 from runs.modules import endpoint
-from runs.products import copy, listed, reach, secrets_in
-from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warnings_of
+from runs.providers import assert_copied, assert_nothing_to_do, copy, digests_of, listed, reach, secrets_in, warnings_of
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:
@@ -235,10 +234,10 @@ class _Contract:
 
 
 def test_requests_and_answers_are_those_of_the_api_description(harbor: HarborDouble) -> None:
-    folder = os.environ.get("REGISTRYOPS_CONTRACTS") or os.environ.get("REGISTRY_CONTRACTS") or ""
+    folder = os.environ.get("REGISTRY_CONTRACTS", "")
     file = Path(folder) / "harbor-v2.0-swagger.yaml"
     if not folder or not file.is_file():
-        pytest.skip("REGISTRYOPS_CONTRACTS names no folder with harbor-v2.0-swagger.yaml")
+        pytest.skip("REGISTRY_CONTRACTS names no folder with harbor-v2.0-swagger.yaml")
     contract = _Contract(file)
     push(harbor.behind.url, team_set(*NAMES, versions=2))
     harbor.hidden.add("secret")

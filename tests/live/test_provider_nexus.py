@@ -16,8 +16,9 @@ from estate.compare import assert_complete, tags_of
 from estate.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, ImageSet
 from estate.nexus import Connector, NexusDouble, Options
 from estate.push import push
-from runs.modules import ModuleRun, Options as ModuleOptions, endpoint, run_module
-from runs.provider import open_provider
+from runs.modules import Options as ModuleOptions, endpoint, run_module
+from runs.providers import copy
+from runs.stores import provided
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidOption
 
@@ -68,7 +69,7 @@ def at(double: ProductDouble, **more: t.Any) -> ModuleOptions:
 
 def listed(double: NexusDouble, **options: t.Any) -> dict[str, dict[str, tuple[str, str]]]:
     """What the provider lists: {repository: {tag: (digest, media type)}}."""
-    with open_provider("nexus", double.url, "mover", PASSWORD, **options) as provider:
+    with provided(at(double, provider="nexus", **options)) as provider:
         found = {}
         for record in provider.repositories():
             tags = provider.tags(record.name)
@@ -84,10 +85,6 @@ def wanted() -> dict[str, dict[str, str]]:
 
 def digests(found: t.Mapping[str, t.Mapping[str, tuple[str, str]]]) -> dict[str, dict[str, str]]:
     return {name: {tag: digest for tag, (digest, _type) in tags.items()} for name, tags in found.items()}
-
-
-def copy(source: ModuleOptions, destination: ModuleOptions, folder: Path, **more: t.Any) -> ModuleRun:
-    return run_module("registry_image_copy", {"source": source, "destination": destination, "state_dir": str(folder / "state"), **more})
 
 
 # -- listing -------------------------------------------------------------------------------------------------------------------
@@ -237,7 +234,7 @@ def test_a_connector_without_the_address_of_the_api(nexus: NexusDouble, plain: R
 def test_a_connector_of_a_repository_that_is_empty(nexus: NexusDouble) -> None:
     nexus.add("docker-new")
     with Connector(nexus, "docker-new") as connector:
-        with open_provider("nexus", connector.url, "mover", PASSWORD, api_url=nexus.url) as provider:
+        with provided(at(connector, provider="nexus", api_url=nexus.url)) as provider:
             assert provider.containers(["team/app", "tool"]) == ["docker-new"]
             assert list(provider.repositories()) == []
 
@@ -247,7 +244,7 @@ def test_a_connector_of_a_repository_that_is_empty(nexus: NexusDouble) -> None:
 
 def test_a_repository_is_created_and_changed(nexus: NexusDouble) -> None:
     settings = {"write_policy": "allow_once", "http_port": 18082}
-    with open_provider("nexus", nexus.url, "mover", PASSWORD) as provider:
+    with provided(at(nexus, provider="nexus")) as provider:
         assert provider.ensure("new", settings, apply=False).state == "created"
         assert "new" not in nexus.repositories
         assert provider.ensure("new", settings, apply=True).state == "created"
@@ -269,8 +266,18 @@ def test_a_repository_is_created_and_changed(nexus: NexusDouble) -> None:
         assert (drift.state, drift.differences) == ("drift", {"blob_store": ("default", "other")})
 
 
+def test_settings_may_be_texts(nexus: NexusDouble) -> None:
+    """As templates have them."""
+    settings = {"online": "yes", "v1_enabled": "false", "https_port": "18443"}
+    with provided(at(nexus, provider="nexus")) as provider:
+        assert provider.ensure("new", settings, apply=True).state == "created"
+        has = nexus.repositories["new"]
+        assert (has["online"], has["docker"]["v1Enabled"], has["docker"]["httpsPort"]) == (True, False, 18443)
+        assert provider.ensure("new", settings, apply=True).state == "existing"
+
+
 def test_repositories_to_which_nothing_can_be_pushed(nexus: NexusDouble) -> None:
-    with open_provider("nexus", nexus.url, "mover", PASSWORD) as provider:
+    with provided(at(nexus, provider="nexus")) as provider:
         for name, word in (("maven-releases", "maven2 packages"), ("docker-hub", "proxy")):
             with pytest.raises(InvalidOption, match=word) as caught:
                 provider.ensure(name, {}, apply=True)
@@ -279,7 +286,7 @@ def test_repositories_to_which_nothing_can_be_pushed(nexus: NexusDouble) -> None
 
 @pytest.mark.parametrize(("setting", "value"), [("write_policy", "sometimes"), ("http_port", 70_000), ("https_port", "https")])
 def test_settings_that_are_none(nexus: NexusDouble, setting: str, value: t.Any) -> None:
-    with open_provider("nexus", nexus.url, "mover", PASSWORD) as provider, pytest.raises(InvalidOption) as caught:
+    with provided(at(nexus, provider="nexus")) as provider, pytest.raises(InvalidOption) as caught:
         provider.ensure("new", {setting: value}, apply=True)
     assert setting in caught.value.subject
     assert nexus.count("PUT|POST", "") == 0
@@ -287,5 +294,5 @@ def test_settings_that_are_none(nexus: NexusDouble, setting: str, value: t.Any) 
 
 def test_a_right_that_is_missing(nexus: NexusDouble) -> None:
     nexus.options.refusals["create"] = 403
-    with open_provider("nexus", nexus.url, "mover", PASSWORD) as provider, pytest.raises(AccessDenied):
+    with provided(at(nexus, provider="nexus")) as provider, pytest.raises(AccessDenied):
         provider.ensure("new", {}, apply=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from estate.push import push
 from estate.quay import QuayDouble
-from runs.providers import Product, both_ways, digests_of, team_set, warnings_of
+from estate.team_set import paged_set
+from runs.providers import Product, both_ways, digests_of, warnings_of
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidOption
 
@@ -39,7 +40,7 @@ def double_of(product: Product) -> QuayDouble:
 @pytest.fixture
 def filled(quay: Product) -> Product:
     """Quay with the images of the team."""
-    push(quay.double.behind.url, team_set())
+    push(quay.double.behind.url, paged_set())
     return quay
 
 
@@ -52,7 +53,7 @@ def test_lists_over_several_pages(filled: Product) -> None:
     double = double_of(filled)
     double.largest_page = 2
     run = filled.list()
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert double.count("GET", r"/api/v1/repository\?") == 3
     assert double.count("GET", r"/api/v1/repository/team/app/tag/\?") == 3
     assert double.count("HEAD", "/manifests/") == 7
@@ -63,19 +64,19 @@ def test_lists_over_several_pages(filled: Product) -> None:
 
 
 def test_lists_the_namespaces_of_the_user(filled: Product) -> None:
-    assert digests_of(filled.list(namespaces=None)) == team_set().tags()
+    assert digests_of(filled.list(namespaces=None)) == paged_set().tags()
     assert filled.double.count("GET", "/api/v1/user/") == 1
 
 
 def test_copies_both_ways_and_finds_nothing_to_do(quay: Product, registries: RegistryFactory, tmp_path: Path) -> None:
     plain, empty = registries.start("plain"), registries.start("empty")
-    push(plain.url, team_set())
-    both_ways(quay, plain, empty, tmp_path, team_set())
+    push(plain.url, paged_set())
+    both_ways(quay, plain, empty, tmp_path, paged_set())
 
 
 def test_without_a_token_there_is_the_catalogue(filled: Product) -> None:
     run = filled.list(api_token=None)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert warnings_of(run) == []
     assert filled.double.count(".*", "/api/v1/") == 0
     assert filled.double.count("GET", "/v2/_catalog") >= 1
@@ -83,7 +84,7 @@ def test_without_a_token_there_is_the_catalogue(filled: Product) -> None:
 
 def test_a_token_that_the_registry_takes_opens_the_api(filled: Product) -> None:
     run = filled.list(username="$oauthtoken", password=TOKEN, api_token=None)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert filled.double.count("GET", "/v2/_catalog|/tags/list") == 0
 
 
@@ -91,7 +92,7 @@ def test_a_token_that_the_registry_takes_opens_the_api(filled: Product) -> None:
 def test_closed_lists_are_done_without(filled: Product, token: str, closed: bool) -> None:
     double_of(filled).closed = closed
     run = filled.list(api_token=token)
-    assert digests_of(run) == team_set().tags()
+    assert digests_of(run) == paged_set().tags()
     assert len([text for text in warnings_of(run) if "Quay's own lists" in text]) == 1
 
 
@@ -124,7 +125,7 @@ def test_creates_organizations_and_repositories(quay: Product) -> None:
 def test_creating_needs_a_token_with_the_right_to_it(quay: Product) -> None:
     with quay.provider(api_token=None, provider="quay") as provider, pytest.raises(InvalidOption) as caught:
         provider.ensure("new", {}, True)
-    assert caught.value.subject == "destination.api_token"
+    assert caught.value.subject == "source.api_token"
     double_of(quay).closed = True
     with quay.provider() as provider, pytest.raises(AccessDenied):
         provider.ensure("new", {}, True)

@@ -14,8 +14,7 @@ from estate.push import push
 from estate.swr import SoftwareRepositoryDouble
 from estate.team_set import team_set
 from runs.modules import endpoint
-from runs.products import copy, listed, reach, secrets_in
-from runs.providers import assert_copied, assert_nothing_to_do, digests_of, warnings_of
+from runs.providers import assert_copied, assert_nothing_to_do, copy, digests_of, listed, reach, secrets_in, warnings_of
 from runs.stores import opened, refusal
 
 if t.TYPE_CHECKING:
@@ -127,13 +126,56 @@ def test_a_quota_that_is_used_up_and_a_name_that_is_taken_are_said(swr: Software
     swr.taken.add("library")
     with opened(reach(swr, swr=SWR), writing=True) as it:
         quota = refusal(lambda: it.provider.ensure("new", {}, True))
-        assert (quota.kind, quota.subject) == ("access_denied", "the organization new")
+        assert (quota.kind, quota.subject) == ("quota_exceeded", "the organization new")
         assert "the quota of organizations is used up (namespace quota exceeded)" in quota.message
         assert "mapping.prefix" in quota.hint
         taken = refusal(lambda: it.provider.ensure("library", {}, True))
+        assert taken.kind == "access_denied"
         assert "namespace already exists" in taken.message
         assert "unique" in taken.hint
     assert swr.organizations == ["team", "other"]
+
+
+def test_a_push_creates_its_organization_while_the_quota_lasts(
+    swr: SoftwareRepositoryDouble, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    source = registries.start("from")
+    held = team_set("new/app", versions=1)
+    push(source.url, held)
+    assert_copied(copy(endpoint(source), reach(swr, provider="swr", swr=SWR), tmp_path), swr, held.tags())
+    assert swr.organizations == ["team", "other", "new"]
+
+
+@pytest.mark.parametrize(
+    ("organizations", "image", "closed", "kind"),
+    [
+        (["a", "b", "c", "d", "e"], "new/app", False, "quota_exceeded"),
+        # whoever may not list them hears what SWR says
+        (["a", "b", "c", "d", "e"], "new/app", True, "access_denied"),
+        (["a", "b"], "library/app", False, "access_denied"),
+    ],
+)
+def test_an_upload_that_is_refused_for_the_quota_says_so(
+    swr: SoftwareRepositoryDouble,
+    registries: RegistryFactory,
+    tmp_path: Path,
+    organizations: list[str],
+    image: str,
+    closed: bool,
+    kind: str,
+) -> None:
+    swr.organizations, swr.closed = list(organizations), closed
+    swr.taken.add("library")
+    source = registries.start("from")
+    push(source.url, team_set(image, versions=1))
+    run = copy(endpoint(source), reach(swr, provider="swr", swr=SWR), tmp_path)
+    failures = run.result["failures"]
+    assert {failure["kind"] for failure in failures} == {kind}
+    for failure in failures:
+        assert "you do not have the permission" in failure["message"]
+        assert ("The organization new does not exist" in failure["message"]) == (kind == "quota_exceeded")
+        assert ("mapping.prefix" in failure["hint"]) == (kind == "quota_exceeded")
+    assert swr.organizations == organizations
 
 
 def test_without_the_right_to_list_the_catalogue_is_asked(swr: SoftwareRepositoryDouble) -> None:

@@ -17,33 +17,31 @@ from estate.compare import tags_of
 from estate.product import ProductDouble
 from estate.registry import Registry
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
-from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.http import HTTPOptions
-from ansible_collections.registryops.migration.plugins.module_utils._providers.api import API
-from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
-from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import PROFILES
-from ansible_collections.registryops.migration.plugins.module_utils._providers.table import make_provider, recognise
+from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from runs.modules import ModuleRun, Options, endpoint, run_module
+from runs.stores import provided
 
-COPY = "registry_image_copy"
-INFO = "registry_repo_info"
+COPY, LIST = "registry_image_copy", "registry_repo_info"
 
 
-def team_set(namespace: str = "team") -> images.ImageSet:
-    """Five repositories with twelve tags, two of them on an index: three pages of two repositories, three of two tags of the first."""
-    held = images.ImageSet()
-    app = held.repository(f"{namespace}/app")
-    shared = images.layer("team shared", 20_000)
-    for version in ("1.0", "1.1", "2.0"):
-        images.add_image(app, f"app {version}", [shared, images.layer(f"app {version}", 3_000)], [version])
-    images.add_image(app, "app 2.1", [shared, images.layer("app 2.1", 3_000)], ["2.1", "latest"])
-    platforms = [{"architecture": "amd64", "os": "linux"}, {"architecture": "arm64", "os": "linux"}]
-    images.add_multi_platform(held.repository(f"{namespace}/tool"), "tool", platforms, [shared], 4_000, ["1", "stable"])
-    for name in ("base", "proxy", "web"):
-        docker = name == "base"
-        images.add_image(held.repository(f"{namespace}/{name}"), name, [shared, images.layer(name, 2_000)], ["1"], docker=docker)
-    return held
+def reach(double: ProductDouble, **more: t.Any) -> Options:
+    """The option `source` or `destination` for a double."""
+    return endpoint(double.behind, url=double.url, search_auth_files=False, **more)
+
+
+def listed(options: Options, details: str = "digests", **more: t.Any) -> ModuleRun:
+    """What a registry holds, with digests."""
+    return run_module(LIST, {"source": options, "details": details, **more})
+
+
+def copy(source: Options, destination: Options, folder: Path, **more: t.Any) -> ModuleRun:
+    """A copy, whatever becomes of it."""
+    return run_module(COPY, {"source": source, "destination": destination, "state_dir": str(folder / "state"), **more})
+
+
+def secrets_in(run: ModuleRun, *secrets: str) -> list[str]:
+    """Those of the secrets that can be read in what a module wrote."""
+    return [secret for secret in secrets if secret in run.text]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,25 +58,16 @@ class Product:
         usual = {"search_auth_files": False, **self.options}
         return endpoint(Access(self.double.url, self.user, self.password), **{**usual, **more})
 
-    def run(self, name: str, options: Options, **how: t.Any) -> ModuleRun:
-        """Run a module, of whose output no secret is a part."""
-        run = run_module(name, options, **how)
-        ends = [options.get(side) or {} for side in ("source", "destination")]
-        secrets = {one for end in ends for one in (end.get("password"), end.get("api_token")) if one}
-        assert not [secret for secret in secrets if secret in run.text]
-        return run
-
     def list(self, details: str = "digests", repositories: Options | None = None, **more: t.Any) -> ModuleRun:
         """Have everything listed, or these repositories; `more`: options of the connection."""
-        options = {"source": self.endpoint(**more), "details": details, **({"repositories": repositories} if repositories else {})}
-        return self.run(INFO, options)
+        options = self.endpoint(**more)
+        return _without_secrets(listed(options, details, **({"repositories": repositories} if repositories else {})), options)
 
     def copy(self, other: Registry, folder: Path, *, to: bool, rules: t.Sequence[Options] = (), **more: t.Any) -> ModuleRun:
         """Copy between it and a plain registry; `more`: options of the connection to it."""
         mine, others = self.endpoint(**more), endpoint(other)
         source, destination = (others, mine) if to else (mine, others)
-        options = {"source": source, "destination": destination, "state_dir": str(folder / "state"), "rules": list(rules) or [{}]}
-        return self.run(COPY, options)
+        return _without_secrets(copy(source, destination, folder, rules=list(rules) or [{}]), mine)
 
     def requests(self) -> list[tuple[str, str]]:
         """What was asked of the double since `reset_log`, without what has to do with signing in."""
@@ -86,30 +75,15 @@ class Product:
 
     @contextlib.contextmanager
     def provider(self, **more: t.Any) -> t.Iterator[Provider]:
-        """Its provider in this process, made as the modules make it; recognised where no option names it."""
-        options = self.endpoint(**more)
-        credential = Credential(username=self.user, password=options["password"]) if options.get("password") else None
-        client = RegistryClient(
-            self.double.host, plain_http=True, options=HTTPOptions(attempts=2), credential_for=lambda repository: credential
-        )
-        try:
-            client.ping()
-            profile = PROFILES[options["provider"]] if options.get("provider") else recognise(client.greeting)
-            site = Site(
-                host=client.host,
-                default_base=self.double.url,
-                client=client,
-                credential=lambda: credential,
-                make_api=lambda base, headers: API(client.transport, base, headers),
-                on_secret=lambda secret: None,
-                option="destination",
-                api_url=options.get("api_url") or "",
-                api_token=options.get("api_token") or "",
-                namespaces=tuple(options.get("namespaces") or ()),
-            )
-            yield make_provider(profile, site)
-        finally:
-            client.close()
+        """Its provider in this process; recognised where no option names it."""
+        with provided(self.endpoint(**more)) as provider:
+            yield provider
+
+
+def _without_secrets(run: ModuleRun, options: Options) -> ModuleRun:
+    """A run, of whose output no secret of these options is a part."""
+    assert secrets_in(run, *(options[name] for name in ("password", "api_token") if name in options)) == []
+    return run
 
 
 def digests_of(run: ModuleRun) -> dict[tuple[str, str], str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A store in this process, made out of the same options as in a module, for tests of what a provider does."""
+"""A store and its provider in this process, made out of the same options as in a module, for tests of what a provider does."""
 
 from __future__ import annotations
 
@@ -57,17 +57,24 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(options: Options, *, writing: bool = False) -> t.Iterator[Opened]:
-    """A registry by its options, which has been greeted."""
+def opened(options: Options, *, writing: bool = False, greeted: bool = True) -> t.Iterator[Opened]:
+    """A registry by its options; `greeted`: it has been asked which product it is, and whether this user may come in."""
     edge = _Edge(options)
     connections = Connections(t.cast("t.Any", edge))
-    store = connections.open("source")
-    assert isinstance(store, RegistryStore)
-    try:
-        store.check(writing)
+    with contextlib.ExitStack() as stack:
+        stack.callback(connections.__exit__, None, None, None)
+        store = connections.open("source")
+        assert isinstance(store, RegistryStore)
+        if greeted:
+            store.check(writing)
         yield Opened(store, edge)
-    finally:
-        store.close()
+
+
+@contextlib.contextmanager
+def provided(options: Options) -> t.Iterator[Provider]:
+    """What a product can do, by the options of a connection; the registry is asked for the product where no option names it."""
+    with opened(options, greeted=not options.get("provider")) as it:
+        yield it.provider
 
 
 def refusal(act: t.Callable[[], t.Any]) -> MigrationError:

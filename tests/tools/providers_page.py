@@ -21,8 +21,8 @@ _HEAD = """\
 # Providers
 
 What is known of each registry product; `make providers` writes this page from the code. The option `provider` of a connection names a
-product. Without it the product is recognised by the host's name, or else by how the registry answers; what is not recognised is
-`generic`, which keeps to the distribution specification.
+product. With `auto`, its default, the product is recognised by the host's name, or else by how the registry answers; what is not
+recognised is `generic`, which keeps to the distribution specification.
 
 - *Lists with*: what repositories and tags are read from.
 - *Digests in bulk*: whether a list of tags tells their digests. A run with nothing to do then takes a request for each page of tags
@@ -36,7 +36,8 @@ product. Without it the product is recognised by the host's name, or else by how
 """
 _NEEDS = {"always": "nothing", "namespace_first": "an existing {namespace}", "never": "an existing repository"}
 #: where a product has no provider of its own
-_TESTED = {"generic": "docker-registry 2.8.2 itself: plain, with TLS, client certificates, passwords and tokens"}
+_REAL = "docker-registry 2.8.2 itself: plain, with TLS, client certificates, passwords and tokens"
+_TESTED = {"generic": _REAL, "distribution": f"{_REAL}; not release 3"}
 _UNTESTED = "names by unit tests, everything else as `generic`; not exercised against the product"
 
 
@@ -98,8 +99,10 @@ def _section(profile: Profile) -> str:
     lines = [f"\n## {_title(profile)}\n", f"- Names: {_names(profile)}.", f"- Mounts: {_mounts(profile)}."]
     if profile.folds_tag_case:
         lines.append("- Tags: capital and small letters make no difference.")
+    if profile.manifests_per_second:
+        lines.append(f"- Manifests: at most {profile.manifests_per_second:g} a second, over all workers of a run.")
     lines += [f"- {note}" for note in profile.notes]
-    if provider.container:
+    if provider.settings:
         lines.append(f"\nSettings of {_with_article(provider.container)}:\n\n| setting | meaning |\n|---|---|")
         lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in provider.settings.items()]
     return "\n".join(lines) + "\n"

@@ -68,10 +68,14 @@ TOOLS
     [ -n "${PYTHON:-}" ] || find_python >/dev/null || printf '%s\n' python3 python3-venv
 }
 
-# Tests of examples are skipped without it, so nobody has to install it by hand; nor is it missing where no package has it.
+# Tests of examples, and of a Docker engine, are skipped without them, so nobody has to install them by hand; nor are they missing where
+# no package has them.
 optional_packages() {
     if ! command -v puppet >/dev/null && can_install && apt-cache show puppet-agent >/dev/null 2>&1; then
         printf '%s\n' puppet-agent
+    fi
+    if ! PATH="$PATH:/usr/sbin" command -v dockerd >/dev/null && can_install && apt-cache show docker.io >/dev/null 2>&1; then
+        printf '%s\n' docker.io
     fi
     if ! command -v sshd >/dev/null && can_install; then
         printf '%s\n' openssh-server
@@ -84,8 +88,8 @@ can_install() {
 
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, openssh-server with one that lets
-    # people in: they are neither started now nor at the next boot.
+    # docker-registry comes with a service on port 5000, puppet-agent with one that looks for a server, docker.io with the engine itself,
+    # openssh-server with one that lets people in: they are neither started now nor at the next boot.
     export SYSTEMD_OFFLINE=1
     printf 'Installing Debian packages: %s\n' "$*"
     logged apt-update apt-get -q -o DPkg::Lock::Timeout=300 update
@@ -96,6 +100,9 @@ install_packages() {
         fi
         if [[ " $* " == *" puppet-agent "* ]]; then
             logged puppet-service systemctl disable puppet
+        fi
+        if [[ " $* " == *" docker.io "* ]]; then
+            logged docker-service systemctl disable docker.service docker.socket containerd.service
         fi
         if [[ " $* " == *" openssh-server "* ]]; then
             logged ssh-service systemctl disable ssh

@@ -133,8 +133,33 @@ def _creates(provider: Provider | None) -> bool:
     return provider is not None and bool(provider.container)
 
 
+def _made_by_others(provider: Provider, name: str, wanted: t.Mapping[str, t.Any]) -> Creation | None:
+    """What could not be created, and is there all the same: another worker was faster. None where it is not, or is not as wanted."""
+    try:
+        found = provider.ensure(name, wanted, False)
+    except MigrationError:
+        return None
+    return found if found.state == "existing" else None
+
+
+def _stages(names: t.Sequence[str]) -> list[list[str]]:
+    """The names, those before that others lie in: an organization before its repositories."""
+    known = set(names)
+
+    def depth(name: str) -> int:
+        components = name.split("/")
+        return sum("/".join(components[:count]) in known for count in range(1, len(components)))
+
+    stages: dict[int, list[str]] = {}
+    for name in names:
+        stages.setdefault(depth(name), []).append(name)
+    return [stages[number] for number in sorted(stages)]
+
+
 def create(store: Store, provider: Provider, names: t.Sequence[str], settings: Settings, apply: bool, workers: int = 0) -> Creations:
-    """Have everything of these names exist, with its settings. `apply`: False only looks. `workers`: threads, 0 as suits the store.
+    """Have everything of these names exist, with its settings; what others lie in comes before these.
+
+    `apply`: False only looks. `workers`: threads, 0 as suits the store.
 
     What fails for one is in `failures`; a user who is not let in, or a setting with a value that cannot be, ends it all.
     """
@@ -142,8 +167,9 @@ def create(store: Store, provider: Provider, names: t.Sequence[str], settings: S
     lock = threading.Lock()
 
     def ensure(name: str) -> None:
+        wanted = settings.of(name)
         try:
-            creation = provider.ensure(name, settings.of(name), apply)
+            creation = provider.ensure(name, wanted, apply)
         except ENDS_A_RUN:
             raise
         except InvalidOption as error:
@@ -151,17 +177,22 @@ def create(store: Store, provider: Provider, names: t.Sequence[str], settings: S
                 error.subject = f"settings of {name}, {error.subject}"
             raise
         except MigrationError as error:
+            made = _made_by_others(provider, name, wanted) if apply else None
             with lock:
-                done.failures[name] = error
+                if made is None:
+                    done.failures[name] = error
+                else:
+                    done.rows.append(made)
         else:
             with lock:
                 done.rows.append(creation)
 
     scheduler = Scheduler(threads(workers, store))
     try:
-        for name in names:
-            scheduler.submit((0, 0), functools.partial(ensure, name))
-        scheduler.wait()
+        for stage in _stages(names):
+            for name in stage:
+                scheduler.submit((0, 0), functools.partial(ensure, name))
+            scheduler.wait()
     finally:
         scheduler.close()
     done.rows.sort(key=lambda row: (_ORDER[row.state], row.name))

@@ -35,6 +35,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     AuthenticationFailed,
     ManifestBlobUnknown,
     MigrationError,
+    PullsUsedUp,
     RegistryError,
     ServerFailed,
     SourceMoved,
@@ -155,6 +156,8 @@ class Engine:
         self.ended = 0
         #: rows that failed, also those of referrers
         self.failed: list[PlanRow] = []
+        #: the first row of the plan for which there was no pull left, and the error that says so: no row is begun after it
+        self.without_pulls: tuple[PlanRow, PullsUsedUp] | None = None
         self.totals = self._blobs.totals
         #: whether a manifest has been put
         self.wrote = False
@@ -170,7 +173,11 @@ class Engine:
             self._scheduler.wait()
         finally:
             self._scheduler.close()
-        return not self._aborted
+        return not self._begins_no_more
+
+    @property
+    def _begins_no_more(self) -> bool:
+        return self._aborted or self.without_pulls is not None
 
     def stop(self, patience: float) -> None:
         """Begin nothing more, as if something had failed for good; what is under way has so many seconds to come to its end."""
@@ -208,11 +215,11 @@ class Engine:
     # -- the window
     def _start(self, row: PlanRow) -> bool:
         with self._window:
-            while not self._aborted and (self._open_tags >= OPEN_TAGS or (self._open_tags and self._open_bytes >= OPEN_BYTES)):
+            while not self._begins_no_more and (self._open_tags >= OPEN_TAGS or (self._open_tags and self._open_bytes >= OPEN_BYTES)):
                 # the scheduler's own errors end the wait below, so this one looks up now and then
                 self._window.wait(0.5)
                 self._scheduler.check()
-            if self._aborted:
+            if self._begins_no_more:
                 return False
             self._open_tags += 1
             repository = self._repositories.setdefault(row.repository, _Repository(row.repository, row.fresh))
@@ -565,6 +572,8 @@ class Engine:
 
     def _end(self, job: _Job, error: MigrationError | None, state: str = "copied") -> None:
         row, repository = job.row, job.repository
+        # nobody has looked whether it can be copied: that is no failure
+        untried = error if isinstance(error, PullsUsedUp) and not job.follows else None
         with self._lock:
             brought, repository.brought = repository.brought, []
         finished = TagRow(
@@ -583,13 +592,16 @@ class Engine:
             existing=row.existing,
         )
         try:
-            self._ledger.record([finished], brought)
+            self._ledger.record([] if untried else [finished], brought)
         except StateError as problem:
             # without a ledger nobody can be told what was done
             self._scheduler.stop(_LEDGER_PATIENCE, problem)
-        self._progress.finished(finished)
+        if not untried:
+            self._progress.finished(finished)
         with self._window:
-            self.ended += not job.follows
+            if untried and self.without_pulls is None:
+                self.without_pulls = (row, untried)
+            self.ended += not job.follows and not untried
             self._open_tags -= 1
             self._open_bytes -= job.manifest.size if job.manifest else 0
             if error is not None or job.kept or job.manifest is None:
@@ -597,7 +609,7 @@ class Engine:
             else:
                 self._blobs.named(repository.name, job.manifest)
             self._leave(repository)
-            if error is not None:
+            if error is not None and not untried:
                 self.failed.append(row)
             # a password that stopped working would be tried once for each tag, until the account is locked
             is_fatal = isinstance(error, AuthenticationFailed)

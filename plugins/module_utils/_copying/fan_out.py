@@ -135,6 +135,9 @@ def _sum(served: t.Sequence[Served]) -> Outcome:
         total.repositories = max(total.repositories, one.outcome.repositories)
         blobs.update(one.outcome.blobs)
     total.blobs = dict(blobs)
+    # one destination may need images that another one has: together they need at least what the neediest does
+    neediest = max((one.outcome.pulls for one in served), key=lambda pulls: (pulls.get("needed", -1), bool(pulls)))
+    total.pulls = {**neediest, "at_least": neediest["at_least"] or len(served) > 1} if "needed" in neediest else dict(neediest)
     # those that could not be served at all come first: nothing must push them out of the list
     for one in [*whole, *(one for one in served if one.error is None)]:
         total.failures += [{"destination": one.name, **failure} for failure in one.outcome.failures]

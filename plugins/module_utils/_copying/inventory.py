@@ -134,6 +134,8 @@ def _catalogue(store: Store, reader: _Reader) -> t.Iterator[str]:
 def take_inventory(store: Store, repositories: RepositorySelection, tags: TagSelection, details: Details, workers: int) -> Inventory:
     """Read what a store holds. Repositories come sorted by name, tags in the store's order; what could not be read is in `failures`."""
     reader = _Reader(store, tags, details, workers)
+    if store.profile.implied_namespace:
+        repositories = repositories.within(store.profile.implied_namespace)
     try:
         if needs_catalog(repositories):
             selected = select_repositories(list(_catalogue(store, reader)), repositories)

@@ -79,6 +79,11 @@ _RECORD = (
     " ON CONFLICT (destination, repository, tag) DO UPDATE SET broken = 0, "
     + ", ".join(f"{name} = {_SIZE if name == 'size' else f'excluded.{name}'}" for name in _COLUMNS[3:])
 )
+# in a run that several tasks make, what one of them has copied is there when the next comes to it, and counts as copied all the same
+_RECORD_MORE = (
+    f"{_RECORD} WHERE NOT (tags.run = excluded.run AND tags.state = 'copied' AND excluded.state = 'unchanged'"
+    " AND tags.digest = excluded.digest)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +133,8 @@ class Ledger:
         self.path = os.path.join(self.folder, LEDGER_FILE)
         self._lock = threading.Lock()
         self._run = 0
+        #: the summary of the run that this one goes on with
+        self._so_far: dict[str, t.Any] | None = None
         self._source = ""
         self._destination = ""
         self._knows_blobs = False
@@ -247,24 +254,54 @@ class Ledger:
         """Say which two stores, named as they name themselves, are meant by all that follows, without beginning a run."""
         self._source, self._destination = source, destination
 
-    def start(self, source: str, destination: str, purpose: str = "copy") -> int:
-        """Begin a run between two stores; returns its number. `purpose`: copy or verify."""
+    def start(self, source: str, destination: str, purpose: str = "copy", *, go_on: bool = False) -> int:
+        """Begin a run between two stores; returns its number. `purpose`: copy or verify.
+
+        `go_on`: with the last run that copied between them, if there is one, instead of a new one.
+        """
         self.look(source, destination)
         with self._transaction() as database:
-            cursor = database.execute(
-                "INSERT INTO runs (purpose, started, source, destination) VALUES (?, ?, ?, ?)",
-                (purpose, time.time(), source, destination),
+            last = (
+                database.execute(
+                    "SELECT id, summary FROM runs WHERE purpose = ? AND source = ? AND destination = ? ORDER BY id DESC LIMIT 1",
+                    (purpose, source, destination),
+                ).fetchone()
+                if go_on
+                else None
             )
-            self._run = cursor.lastrowid or 0
+            if last is not None:
+                self._run = int(last[0])
+                self._so_far = json.loads(last[1] or "{}")
+            else:
+                cursor = database.execute(
+                    "INSERT INTO runs (purpose, started, source, destination) VALUES (?, ?, ?, ?)",
+                    (purpose, time.time(), source, destination),
+                )
+                self._run = cursor.lastrowid or 0
         self._knows_blobs = bool(self._query("SELECT 1 FROM blobs WHERE destination = ? LIMIT 1", (destination,)))
         return self._run
 
     def finish(self, outcome: str, summary: t.Mapping[str, t.Any]) -> None:
-        """End the run: `outcome` is ok, failed or aborted, `summary` the counts."""
+        """End the run: `outcome` is ok, failed or aborted, `summary` the counts, to which those come that it had before it went on."""
         with self._transaction() as database:
+            if self._so_far is not None:
+                rows = database.execute("SELECT state, COUNT(*) FROM tags WHERE run = ? GROUP BY state", (self._run,))
+                counts = {**dict(rows.fetchall()), "not_attempted": summary["counts"].get("not_attempted", 0)}
+                repositories = database.execute("SELECT COUNT(DISTINCT source_repository) FROM tags WHERE run = ?", (self._run,))
+                summary = {**_added(self._so_far, summary), "counts": counts, "repositories": repositories.fetchone()[0]}
+                if outcome == "ok" and (counts.get("failed") or counts.get("conflict")):
+                    outcome = "failed"
             database.execute(
                 "UPDATE runs SET ended = ?, outcome = ?, summary = ? WHERE id = ?",
                 (time.time(), outcome, json.dumps(summary), self._run),
+            )
+
+    def make_up(self, repositories: t.Iterable[str]) -> None:
+        """Forget that, earlier in this run, repositories of the source could not be listed: they have been by now."""
+        with self._transaction() as database:
+            database.executemany(
+                "DELETE FROM tags WHERE run = ? AND action = 'plan' AND source_repository = ?",
+                [(self._run, repository) for repository in repositories],
             )
 
     def record(self, rows: t.Iterable[TagRow], blobs: t.Iterable[tuple[str, str, int]] = ()) -> None:
@@ -306,7 +343,7 @@ class Ledger:
         self._pending.clear()
         try:
             with self._committed() as database:
-                database.executemany(_RECORD, tags)
+                database.executemany(_RECORD if self._so_far is None else _RECORD_MORE, tags)
                 database.executemany("INSERT OR IGNORE INTO blobs (destination, digest, repository, size) VALUES (?, ?, ?, ?)", blobs)
         except StateError:
             # for the next attempt: there may be room again
@@ -489,6 +526,18 @@ class LedgerNotes:
         text = json.dumps(value, sort_keys=True)
         if not self._ledger.write_note(self._store, key, text):
             self._unwritten[key] = text
+
+
+def _added(before: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The numbers of two summaries, at any depth, as sums."""
+    sums = dict(before)
+    for name, value in more.items():
+        known = sums.get(name)
+        if isinstance(value, t.Mapping):
+            sums[name] = _added(known if isinstance(known, t.Mapping) else {}, value)
+        else:
+            sums[name] = value + known if isinstance(known, (int, float)) else value
+    return sums
 
 
 def look_at_ledger(folder: str) -> tuple[Ledger | None, str]:

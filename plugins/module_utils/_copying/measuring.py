@@ -52,6 +52,8 @@ class Measure:
 
     `moving`: bytes have to come from the source, as far as is known; `present`: a repository of the destination that needs it has it;
     `known`: the ledger says that an earlier run has left it at the destination, where nobody has looked for it.
+    `pulls`: digests of manifests that have to be read where that counts; `uncounted`: images of which it is not known how many those are;
+    `unmeasured`: images whose manifests were not read for that reason, so that nothing of their blobs is known.
     `unsized`: blobs of `moving` whose size no manifest says; `unread`: manifests that could not be read; `unasked`: blobs after which the
     destination could not be asked, which count as moving; `referrers`: what refers to images is only listed when these are copied.
     """
@@ -63,6 +65,9 @@ class Measure:
     unread: int = 0
     unasked: int = 0
     referrers: bool = False
+    pulls: set[str] = dataclasses.field(default_factory=set)
+    uncounted: int = 0
+    unmeasured: int = 0
 
 
 def measure(
@@ -75,7 +80,8 @@ def measure(
 ) -> Measure:
     """Read the manifests of what a plan moves, and write the rows again with the digests filled in.
 
-    A row whose manifest cannot be read is written with the reason as its note: whether that lasts, the copy shows.
+    A row whose manifest cannot be read is written with the reason as its note: whether that lasts, the copy shows. Where there is a limit
+    to how many manifests may be read, none is: they are counted, and the pulls are left for the copy.
     """
     measuring = _Measuring(source, destination, policy, ledger, write)
     scheduler = Scheduler(threads(policy.workers, source))
@@ -115,9 +121,15 @@ class _Measuring:
     def row(self, row: PlanRow) -> None:
         """Measure what one row moves, and write it."""
         try:
+            if self._source.pulls is not None:
+                found = self._source.resolve(row.source_repository, row.source_reference)
+                if found is not None and self._source.pulls.is_limited:
+                    self._count_pulls(row, found)
+                    self._write([dataclasses.replace(row, digest=found.digest, media_type=found.media_type)])
+                    return
             manifest = self._source.sketch(row.source_repository, row.source_reference)
             self._walk(row, wanted_form(manifest, self._policy), 0)
-            self._learn_of_referrers(row, manifest)
+            self._learn_of_referrers(row, manifest.digest)
         except ENDS_A_RUN:
             raise
         except MigrationError as error:
@@ -125,12 +137,22 @@ class _Measuring:
                 self.result.unread += 1
             self._write([dataclasses.replace(row, note=str(error.message))])
         else:
-            self._write([dataclasses.replace(row, digest=manifest.source_digest, media_type=manifest.media_type)])
+            # of one that is made on the way, the source's own type is that of the row, if it is known
+            media_type = (row.media_type if manifest.made_from else "") or manifest.media_type
+            self._write([dataclasses.replace(row, digest=manifest.source_digest, media_type=media_type)])
 
-    def _learn_of_referrers(self, row: PlanRow, manifest: Manifest) -> None:
+    def _count_pulls(self, row: PlanRow, found: Descriptor) -> None:
+        unread = self._source.unread(row.source_repository, row.source_reference, found)
+        with self._lock:
+            self.result.pulls |= unread.digests
+            self.result.uncounted += not unread.all_known
+            self.result.unmeasured += 1
+        self._learn_of_referrers(row, found.digest)
+
+    def _learn_of_referrers(self, row: PlanRow, digest: str) -> None:
         with self._lock:
             asked, self._asked_for_referrers = self._asked_for_referrers, True
-        if not asked and self._source.referrers(row.source_repository, manifest.digest) is not None:
+        if not asked and self._source.referrers(row.source_repository, digest) is not None:
             self.result.referrers = True
 
     def _walk(self, row: PlanRow, manifest: Manifest, depth: int) -> None:

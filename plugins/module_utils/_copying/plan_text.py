@@ -26,6 +26,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.mea
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.sizes import size_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import window_in_words
 
 #: repositories that are shown one by one, the first by name of those in which anything is of interest
 MOST_SHOWN = 500
@@ -169,6 +170,9 @@ def measured_lines(measured: Measure) -> list[str]:
     if measured.unread:
         them = "it" if measured.unread == 1 else "them"
         unknown.append(f"{_number(measured.unread, 'manifest', 'manifests')} could not be read, and nothing of {them} is counted")
+    if measured.unmeasured:
+        images = _number(measured.unmeasured, "image", "images")
+        unknown.append(f"how many bytes {images} would move: to read a manifest counts as a pull, so that is left to the copy")
     if measured.unsized:
         unknown.append(f"the size of {_blobs(measured.unsized)}, which no manifest says")
     if measured.unasked:
@@ -177,6 +181,21 @@ def measured_lines(measured: Measure) -> list[str]:
     if measured.referrers:
         unknown.append("signatures and other referrers of what is added or changed: they are listed when it is copied")
     return lines + [f"not known: {text}" for text in unknown]
+
+
+def pull_lines(pulls: t.Mapping[str, t.Any], on_quota: str) -> list[str]:
+    """The pulls that a copy needs, or has used, where they count; `pulls` as in results."""
+    if pulls["limit"] is None:
+        return []
+    window = f" in {window_in_words(pulls['window'])}" if pulls["window"] else ""
+    left = f"{pulls['remaining']:,} of {pulls['limit']:,}{window} are left"
+    if "needed" not in pulls:
+        return [f"pulls: {pulls['used']:,} used, {left}"]
+    needed = f"{'at least ' if pulls['at_least'] else ''}{pulls['needed']:,}"
+    lines = [f"pulls: {needed} needed, {left}"]
+    if pulls["needed"] > pulls["remaining"]:
+        lines.append(f"pulls: when they are used up, the copy {'waits for more' if on_quota == 'wait' else 'stops'} (on_quota: {on_quota})")
+    return lines
 
 
 def moved_lines(moved: int, blobs: t.Mapping[str, int]) -> list[str]:

@@ -141,7 +141,7 @@ class Planner:
         """`only_plans`: the plan is for people; what the destination needs may not have been created yet."""
         self._source = source
         self._destination = destination
-        self._rules = rules
+        self._rules = [rule.within(source.profile.implied_namespace) for rule in rules]
         self._policy = policy
         self._ledger = ledger
         self._only_plans = only_plans
@@ -151,7 +151,7 @@ class Planner:
         self._lock = threading.Lock()
         #: tags that were read while looking for collisions, by source and destination
         self._kept: dict[tuple[str, str], _Tags] = {}
-        self._unmatched = Unmatched(rules)
+        self._unmatched = Unmatched(self._rules)
         self._scheduler: Scheduler | None = None
         self._stop: tuple[float, MigrationError] | None = None
         self.failures: list[Failure] = []
@@ -236,7 +236,7 @@ class Planner:
         return [*selected.names, *selected.missing]
 
     def _check_self_copy(self, targets: list[Target]) -> None:
-        if self._source.name == self._destination.name:
+        if (self._source.name, self._source.connect_to) == (self._destination.name, self._destination.connect_to):
             same = [target.source for target in targets if target.source == target.destination]
             if same:
                 raise InvalidOption(
@@ -459,6 +459,9 @@ class Planner:
                 existing = Descriptor(record.media_type, record.digest, -1)
             else:
                 existing = self._existing(target.destination, name or self._made_digest(found, known, read), found.digest)
+        if self._source.pulls is not None and existing is not None and existing.digest == found.digest:
+            # where reading counts as a pull, rather at the destination, if that has the same
+            read = functools.lru_cache(maxsize=1)(functools.partial(self._destination.manifest, target.destination, found.digest))
         action, wanted = self._decide(listing, found, existing, known, read)
         source, destination = (target.source, name), (target.destination, name)
         seen = {"digest": found.digest, "media_type": found.media_type, "existing": existing.digest if existing else ""}

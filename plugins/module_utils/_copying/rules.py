@@ -45,6 +45,10 @@ class Rule:
             Mapping.from_options(options.get("mapping"), f"{option}.mapping"),
         )
 
+    def within(self, namespace: str) -> Rule:
+        """The same where a name of one component stands for one in a namespace; itself where that is empty."""
+        return dataclasses.replace(self, repositories=self.repositories.within(namespace)) if namespace else self
+
 
 @dataclasses.dataclass(frozen=True)
 class Policy:

@@ -22,10 +22,23 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.jou
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.measuring import measure
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import PlanText, measured_lines, moved_lines
+from ansible_collections.registryops.migration.plugins.module_utils._copying.plan_text import (
+    PlanText,
+    measured_lines,
+    moved_lines,
+    pull_lines,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
-from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy, Rule
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AlreadyRunning, MigrationError, Stopped, TagConflict
+from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, IndexForm, Policy, Rule
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AlreadyRunning,
+    InvalidOption,
+    MigrationError,
+    PullsUsedUp,
+    Stopped,
+    TagConflict,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import parse_platform
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 
 #: seconds that what is under way has to come to its end when a run is asked to stop
@@ -46,6 +59,9 @@ class Outcome:
     seconds: float = 0.0
     plan_file: str = ""
     ledger: str = ""
+    #: where manifests that are read at the source count: `limit` and `remaining` (None where there is no limit), `window` in seconds,
+    #: `used`; for a plan `needed`, and whether that is only the least (`at_least`)
+    pulls: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     complete: bool = True
     #: something was written, whatever became of the tags
     wrote: bool = False
@@ -124,6 +140,8 @@ class Job:
     plan_file: str = ""
     #: state folders of other workers on this machine
     neighbours: t.Sequence[str] = ()
+    #: this is one more part of the last run, as far as reports are concerned
+    continues: bool = False
 
 
 class _Watch:
@@ -157,6 +175,9 @@ class _Watch:
 
     def stop(self) -> None:
         """End as soon as possible, in order."""
+        for store in (self._job.source, self._job.destination):
+            if store.pulls is not None:
+                store.pulls.give_up()
         with self._lock:
             self.stopped = True
             if self._engines:
@@ -182,6 +203,9 @@ class _Watch:
             "bytes_total_known": bool(engines) and engines[-1]["bytes_total_known"],
             "blobs_moving": sum(engine["blobs_moving"] for engine in engines),
             "requests": sum(_requests(self._job).values()),
+            "waiting_for_pulls": any(
+                store.pulls.is_waiting for store in (self._job.source, self._job.destination) if store.pulls is not None
+            ),
         }
 
 
@@ -194,6 +218,7 @@ def make_plan(job: Job) -> Outcome:
     started = time.monotonic()
     job.source.check(writing=False)
     job.destination.check(writing=False, new=True)
+    job = fitted(job)
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         # a run may be at work with this ledger
@@ -229,6 +254,11 @@ def make_plan(job: Job) -> Outcome:
     outcome.bytes = measured.moving.bytes
     outcome.blobs = {"missing": measured.moving.count, "known": measured.known.count, "present": measured.present.count}
     outcome.totals = measured_lines(measured)
+    if job.source.pulls is not None:
+        outcome.pulls = job.source.pulls.as_dict()
+        if job.source.pulls.is_limited:
+            outcome.pulls |= {"needed": len(measured.pulls), "at_least": bool(measured.uncounted or measured.referrers or measured.unread)}
+        outcome.totals += pull_lines(outcome.pulls, job.source.pulls.on_quota)
     return _close(job, outcome, started)
 
 
@@ -254,8 +284,9 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
         if job.plan_file:
             outcome.repositories, watch.planned = _read_through(job)
         job.destination.check(writing=True)
+        job = fitted(job)
         _remember(job, ledger)
-        ledger.start(job.source.name, job.destination.name)
+        ledger.start(job.source.name, job.destination.name, go_on=job.continues)
         finished = False
         try:
             path = job.plan_file or _plan(job, ledger, outcome, watch)
@@ -269,7 +300,31 @@ def carry_out(job: Job, journal: Journal | None = None) -> Outcome:
             state = "ok" if not outcome.failed else "failed"
             ledger.finish(state if finished else "aborted", _summary(outcome))
     outcome.totals = moved_lines(outcome.bytes, outcome.blobs)
+    if job.source.pulls is not None:
+        outcome.pulls = job.source.pulls.as_dict()
+        outcome.totals += pull_lines(outcome.pulls, job.source.pulls.on_quota)
     return _close(job, outcome, started)
+
+
+def fitted(job: Job) -> Job:
+    """The job without what its destination, which has been checked, cannot hold: other platforms than its own, and referrers.
+
+    Raises InvalidOption where several platforms are wanted of a store that holds one.
+    """
+    policy = job.policy
+    only = job.destination.holds_platform
+    if only and len(policy.platforms) > 1:
+        raise InvalidOption(
+            f"{', '.join(map(str, policy.platforms))}: {job.destination.name} holds an image of one platform only.",
+            subject="platforms",
+            hint=f"Name one, or leave it out for {only}.",
+        )
+    if only:
+        index: IndexForm = "sparse" if policy.index == "whole" else policy.index
+        policy = dataclasses.replace(policy, platforms=policy.platforms or (parse_platform(only),), index=index)
+    if not job.destination.holds_referrers:
+        policy = dataclasses.replace(policy, referrers=False)
+    return dataclasses.replace(job, policy=policy)
 
 
 def _read_through(job: Job) -> tuple[int, int]:
@@ -294,6 +349,8 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome, watch: _Watch) -> str:
         planner.plan(writer)
     _take_plan(outcome, planner)
     watch.planned = sum(writer.counts.values()) + len(planner.failures)
+    if job.continues:
+        ledger.make_up({row.source_repository for row in read_plan(writer.path, job.source.name, job.destination.name)})
     ledger.record(
         TagRow(failure.repository, failure.tag, failure.repository, failure.tag, "plan", "failed", error=failure.error)
         for failure in planner.failures
@@ -305,7 +362,7 @@ def _take_plan(outcome: Outcome, planner: Planner) -> None:
     outcome.repositories = planner.repositories
     outcome.warnings = planner.warnings
     for failure in planner.failures:
-        outcome.counts["failed"] += 1
+        outcome.counts["not_attempted" if isinstance(failure.error, PullsUsedUp) else "failed"] += 1
         outcome.add_failure(failure.repository, failure.tag, failure.error)
         outcome.text.failed(failure.repository, failure.tag, failure.error.message)
 
@@ -353,7 +410,10 @@ def _copy(job: Job, ledger: Ledger, path: str, outcome: Outcome, watch: _Watch) 
     if not outcome.complete:
         # what was not come to is read all the same: for the rows that need nothing done, and for the number of the others
         collections.deque(planned, maxlen=0)
-        outcome.counts["not_attempted"] = moving - done
+        outcome.counts["not_attempted"] += moving - done
+        if engine.without_pulls is not None:
+            row, error = engine.without_pulls
+            outcome.add_failure(row.repository, row.key, error)
 
 
 def _settled(job: Job, row: PlanRow, form: str) -> TagRow:

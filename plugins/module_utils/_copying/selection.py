@@ -107,6 +107,12 @@ class Patterns:
         without = {item for item in others if not any(map(_compiled(item).fullmatch, names))}
         return [item for item in self.text if item in without or (item in self._known and item not in listed)]
 
+    def within(self, namespace: str) -> Patterns:
+        """The same where a plain name of one component stands for one in a namespace."""
+        full = {name: name if "/" in name else f"{namespace}/{name}" for name in self.names}
+        names = tuple(dict.fromkeys(full.values()))
+        return Patterns(tuple(full.get(item, item) for item in self.text), names, self.expressions, frozenset(names))
+
     def match(self, name: str) -> bool:
         """Whether one of the patterns matches the whole name."""
         return name in self._known or any(expression.fullmatch(name) for expression in self.expressions)
@@ -221,6 +227,10 @@ class RepositorySelection:
             include=Patterns.parse(strings(options, "include", option), f"{option}.include", check_repository),
             exclude=Patterns.parse(strings(options, "exclude", option), f"{option}.exclude", check_repository),
         )
+
+    def within(self, namespace: str) -> RepositorySelection:
+        """The same where a name of one component stands for one in a namespace."""
+        return RepositorySelection(self.include.within(namespace), self.exclude.within(namespace))
 
     def match(self, repository: str) -> bool:
         """Whether this one takes part."""

@@ -30,7 +30,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.pla
     chosen_children,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy
-from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job
+from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, fitted
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
@@ -80,6 +80,7 @@ def verify(job: Job, mode: Mode, record: bool = True) -> Verified:
     started = time.monotonic()
     for store in (job.source, job.destination):
         store.check(writing=False)
+    job = fitted(job)
     result = Verified()
     with contextlib.ExitStack() as stack:
         known = bool(job.state_dir) and os.path.isdir(os.path.expanduser(job.state_dir))

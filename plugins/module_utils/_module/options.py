@@ -56,6 +56,9 @@ Options = dict[str, t.Any]
 #: the two connections: every module of the action group takes both, so that `module_defaults` can give them once
 SIDES = ("source", "destination")
 
+#: the product is found out, by the host's name or by how the registry answers
+AUTO = "auto"
+
 #: how to reach AWS, by the names that the collections for AWS use; all of them are boto3's where they are not given
 AWS: Options = {
     "profile": {"type": "str"},
@@ -73,11 +76,13 @@ AWS: Options = {
 }
 
 ENDPOINT: Options = {
-    "type": {"type": "str", "choices": ["registry", "oci_layout", "v1", "v1_storage"], "default": "registry"},
+    "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1", "v1_storage"], "default": "registry"},
     "url": {"type": "str"},
     "index_url": {"type": "str"},
     "path": {"type": "path"},
-    "provider": {"type": "str", "choices": sorted(PROFILES)},
+    "image_host": {"type": "str"},
+    "timeout": {"type": "float", "default": 600.0},
+    "provider": {"type": "str", "choices": [AUTO, *sorted(PROFILES)], "default": AUTO},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
@@ -128,6 +133,7 @@ ENDPOINT: Options = {
     "concurrency": {"type": "int", "default": 0},
     "requests_per_second": {"type": "float", "default": 0.0},
     "chunk_size": {"type": "int", "default": 0},
+    "on_quota": {"type": "str", "choices": ["wait", "stop"], "default": "wait"},
 }
 
 _ENDPOINT_OPTION: Options = {
@@ -292,7 +298,7 @@ class Connections:
 
     def _hide_password(self, address: str) -> None:
         """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
-        match = re.match(r"(?:\w+://)?[^/@:]*:(.+)@", address)
+        match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
         if match:
             self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
 
@@ -321,8 +327,10 @@ class Connections:
 
     def _open(self, name: str, options: Options, side: str) -> Store:
         if options["type"] == "oci_layout":
-            profile = PROFILES[options["provider"]] if options["provider"] else GENERIC
+            profile = PROFILES.get(options["provider"], GENERIC)
             return OCILayoutStore(options["path"], profile, self._bandwidth[side])
+        if options["type"] == "docker_engine":
+            return self._open_engine(name, options, side)
         if options["type"] == "v1_storage":
             return self._open_v1_storage(name, options, side)
         if options["type"] == "v1":
@@ -343,7 +351,8 @@ class Connections:
             renew=lambda refused: (provided[0].renew(refused) if provided else None) or search_again(),
         )
         site = self._site(name, options, client, lambda: credential_for(""), http)
-        profile = profile_for(host, options["provider"])
+        chosen = None if options["provider"] == AUTO else options["provider"]
+        profile = profile_for(host, chosen)
 
         def provide(found: Profile) -> Provider:
             provided.append(make_provider(found, site))
@@ -351,8 +360,43 @@ class Connections:
             client.forget_credentials()
             return provided[0]
 
-        by_answer = options["provider"] is None and profile is GENERIC
-        return RegistryStore(client, profile, options["chunk_size"], provide, recognise=by_answer, shared_by=self._shared_by)
+        by_answer = chosen is None and profile is GENERIC
+        how: Options = {"recognise": by_answer, "shared_by": self._shared_by, "on_quota": options["on_quota"]}
+        store = RegistryStore(client, profile, options["chunk_size"], provide, **how)
+        store.connect_to = options["connect_to"] or ""
+        return store
+
+    def _open_engine(self, name: str, options: Options, side: str) -> Store:
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.docker_engine import DockerEngineStore
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import DEFAULT_URL, EngineAddress, EngineAPI
+
+        address = EngineAddress(
+            url=options["url"] or DEFAULT_URL,
+            ca_file=options["ca_path"] or "",
+            client_certificate=options["client_cert"] or "",
+            client_key=options["client_key"] or "",
+            verify=options["validate_certs"],
+            timeout=options["timeout"],
+            option=f"{name}.",
+        )
+        address.check()
+        if address.scheme in ("tcp", "http") and not address.speaks_tls:
+            self._module.warn(
+                f"The engine at {address.name} is spoken to without TLS: whoever reaches it is root on its host. ca_path, client_cert and "
+                "client_key, or ssh://, keep others out."
+            )
+        elif address.speaks_tls and not address.verify:
+            self._module.warn(f"The certificate of {address.name} is not checked: whoever is on the way can read and change everything.")
+        image_host = options["image_host"] or ""
+        if image_host:
+            try:
+                check_registry_host(image_host)
+            except InvalidReference as error:
+                raise InvalidOption(error.message, subject="image_host", hint="Give a registry's host or host:port.") from error
+        spool = BlobSpool(*self._spool_place())
+        receives = side == "destination"
+        return DockerEngineStore(EngineAPI(address), spool, image_host=image_host, receives=receives, bandwidth=self._bandwidth[side])
 
     def _open_v1(self, name: str, options: Options, side: str) -> Store:
         from ansible_collections.registryops.migration.plugins.module_utils._v1.protocol import V1Protocol
@@ -392,15 +436,20 @@ class Connections:
 
     def _store_of_v1(self, reader: V1Reader) -> Store:
         """A v1 source, however it is read, as a store."""
-        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import SPOOL_BYTES, V1Store
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import V1Store
+
+        form = (self._module.params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
+        return V1Store(reader, form, None, *self._spool_place())
+
+    def _spool_place(self) -> tuple[str, int]:
+        """The folder in which a store may keep blobs for a while, and how many bytes of them."""
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES
 
         params = self._module.params
-        form = (params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
         # nothing is left there, but a check writes nothing into folders of ours at all
         kept = tempfile.gettempdir() if self._module.check_mode else params.get("state_dir") or _state_home()
         spool_bytes = params.get("spool_bytes")
-        spool_dir = os.path.expanduser(params.get("spool_dir") or kept)
-        return V1Store(reader, form, None, spool_dir, SPOOL_BYTES if spool_bytes is None else spool_bytes)
+        return os.path.expanduser(params.get("spool_dir") or kept), SPOOL_BYTES if spool_bytes is None else spool_bytes
 
     def _warn_of_unchecked(self, options: Options, host: str) -> None:
         if not options["validate_certs"]:
@@ -438,6 +487,7 @@ class Connections:
             namespaces=tuple(options["namespaces"]),
             aws=without_none(options["aws"] or {}),
             swr=without_none(options["swr"] or {}),
+            proxy=client.transport.own_proxy,
         )
 
     def _credentials(
@@ -672,7 +722,7 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "image_host", "provider")} for side in SIDES]
     ends += [{name: ((params[side] or {}).get("ssh") or {}).get(name) for name in ("host", "port")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

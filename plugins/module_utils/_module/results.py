@@ -49,6 +49,8 @@ def copy_result(outcome: Outcome, diff: bool) -> Result:
         "ledger": outcome.ledger,
         "plan_file": outcome.plan_file,
     }
+    if outcome.pulls:
+        result["pulls"] = outcome.pulls
     if outcome.stopped:
         every = sum(outcome.counts.values())
         done = every - outcome.counts["not_attempted"]

@@ -38,7 +38,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.http im
 _ERROR_BODY = 256 << 10
 _DIGEST = re.compile(r"sha(?:256:[a-f0-9]{64}|384:[a-f0-9]{96}|512:[a-f0-9]{128})")
 #: refusals that are about how much there is, whatever their status says
-_QUOTA = re.compile(r"quota|exceed[^.;]{0,80}\blimit\b|\blimit\b[^.;]{0,80}exceed", re.IGNORECASE)
+_QUOTA = re.compile(
+    r"quota|exceed[^.;]{0,80}\blimit\b|\blimit\b[^.;]{0,80}exceed|maximum (?:allowed )?number of (?:images|tags|layers|repositories)",
+    re.IGNORECASE,
+)
+#: Amazon ECR says it with 403, and with no challenge
+_EXPIRED = re.compile(r"\b(?:token|credentials?|password)\b[^.;]{0,40}\bexpired\b", re.IGNORECASE)
+#: names that a message quotes, or that are paths: what words they are made of says nothing
+_NAMES = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|\S*/\S*")
 _PLAIN_HTTP_TO_TLS = re.compile(r"HTTP request (?:was sent )?to (?:an )?HTTPS", re.IGNORECASE)
 
 
@@ -88,6 +95,7 @@ def _clean(text: str) -> str:
 def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) -> MigrationError:
     """The error that a refusal stands for. `where` is the registry, `subject` the object that was asked for."""
     status, codes = answer.status, answer.codes
+    words = _NAMES.sub(" ", answer.text)
     said = f" ({answer.text.rstrip('.')})" if answer.text else ""
     if status == 400 and plain_http and _PLAIN_HTTP_TO_TLS.search(answer.text):
         return SchemeMismatch(
@@ -107,7 +115,7 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
             digests=answer.digests,
         )
     if ("TAG_INVALID" in codes and status in (400, 403, 409, 412)) or any(
-        word in answer.text.lower() for word in ("immutable", "does not allow updating")
+        word in words.lower() for word in ("immutable", "does not allow updating")
     ):
         return TagImmutable(
             f"the destination does not let this tag be changed{said}.",
@@ -120,7 +128,7 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
             subject=subject,
             hint="Unlock it (az acr repository update --write-enabled true, or --read-enabled true to read), or leave it out.",
         )
-    if (status == 405 and not answer.writable) or "readonly" in answer.text.lower().replace("-", "").replace(" ", ""):
+    if (status == 405 and not answer.writable) or "readonly" in words.lower().replace("-", "").replace(" ", ""):
         return RegistryReadOnly("takes no writes: it is read-only.", subject=where, hint="Switch its read-only mode off and run again.")
     if "NAME_UNKNOWN" in codes:
         return RepositoryUnknown(
@@ -140,8 +148,14 @@ def failure_of(answer: Answer, subject: str, *, plain_http: bool, where: str) ->
         return ManifestTooLarge(f"is too large for the registry or a proxy in front of it{said}.", subject=subject, hint="Raise its limit.")
     if status == 407:
         return proxy_refusal()
-    if status in (400, 403, 405, 507) and _QUOTA.search(answer.text):
+    if status in (400, 403, 405, 507) and _QUOTA.search(words):
         return QuotaExceeded(f"is refused because of a quota{said}.", subject=subject)
+    if status in (400, 403) and _EXPIRED.search(words):
+        return AuthenticationFailed(
+            f"says that the credentials have expired{said}.",
+            subject=where,
+            hint="Sign in again, or give a new password or token, and run again: what is done stays done.",
+        )
     if status == 401:
         return AuthenticationFailed(f"is refused{said}.", subject=subject, hint="Check username and password.")
     if status == 403 or "DENIED" in codes:

@@ -65,7 +65,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
     parse_manifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import ACCEPT, OCI_INDEX, without_parameters
-from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import MOST_PAGES, Page, next_link, walk
+from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import MOST_PAGES, Page, check_gone_on, next_link, walk
+from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import PullQuota
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import api_host, check_registry_host
 
 #: the largest page that registries take (docker-registry answers 400 above it)
@@ -179,6 +180,8 @@ class RegistryClient:
         #: how the registry has answered the ping: products are known by that
         self.greeting = Greeting()
         self.features = features or Features()
+        #: where manifests that are read count
+        self.pulls: PullQuota | None = None
         self._actions = PULL
         #: digests of manifests that the registry has failed to store at least once; see _read_back
         self._doubted: set[str] = set()
@@ -388,6 +391,8 @@ class RegistryClient:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer(f"answered with a list that has no {key}.", subject=what)
             new = [name for name in dict.fromkeys(names) if name not in seen]
+            if key == "repositories" and "last=" in url and not linked:
+                check_gone_on(names, seen, what)
             seen.update(new)
             following = self._next_page(url, response, what)
             linked = linked or following is not None
@@ -440,6 +445,11 @@ class RegistryClient:
         return self._next_page(url if url.startswith("http") else self._base + url, response, what)
 
     # -- manifests
+    def count_pulls(self, quota: PullQuota) -> None:
+        """Have no more manifests asked for than a registry gives that counts them."""
+        self.pulls = quota
+        self.transport.is_final = lambda response: quota.refuses(response.status, response.headers)
+
     def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
         """Digest, size and media type of a manifest without its bytes; None where there is no such tag or digest.
 
@@ -448,6 +458,8 @@ class RegistryClient:
         """
         path = f"/v2/{repository}/manifests/{reference}"
         response = self._request("HEAD", path, self._scope(repository), {"Accept": ACCEPT}, follow=True)
+        if self.pulls is not None:
+            self.pulls.learn(response.status, response.headers)
         if response.status == 404:
             return None
         if response.status not in (200, 403, 405):
@@ -493,7 +505,7 @@ class RegistryClient:
         subject = self._subject(repository, reference)
         headers = {"Accept": ACCEPT}
         try:
-            response = self._request("GET", path, self._scope(repository), headers, follow=True, read_whole=MANIFEST_LIMIT)
+            response = self._pull(path, repository, headers)
         except AnswerTooLarge as error:
             raise ManifestTooLarge(
                 "is larger than 4 MiB, the most that registries have to accept.",
@@ -504,6 +516,26 @@ class RegistryClient:
             self._fail(response, subject)
         said = response.headers.get("Docker-Content-Digest", "")
         return response.body(), response.headers.get("Content-Type", ""), said if is_digest(said) else ""
+
+    def _pull(self, path: str, repository: str, headers: t.Mapping[str, str]) -> Response:
+        """GET a manifest. Where that counts, others who share the pulls may take the last one: then it is waited for anew."""
+        quota = self.pulls
+        if quota is None:
+            return self._request("GET", path, self._scope(repository), headers, follow=True, read_whole=MANIFEST_LIMIT)
+
+        def look() -> bool:
+            answer = self._request("HEAD", path, self._scope(repository), headers, follow=True)
+            quota.learn(answer.status, answer.headers)
+            return answer.status == 200 or quota.refuses(answer.status, answer.headers)
+
+        for _attempt in range(self.transport.options.attempts):
+            with quota.pull(look):
+                response = self._request("GET", path, self._scope(repository), headers, follow=True, read_whole=MANIFEST_LIMIT)
+                quota.learn(response.status, response.headers, counted=True)
+            if not quota.refuses(response.status, response.headers):
+                break
+            response.drain()
+        return response
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
         """Store a manifest under its digest, or under tags.

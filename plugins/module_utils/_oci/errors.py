@@ -122,6 +122,12 @@ class QuotaExceeded(MigrationError):
     usual_hint = "Have the quota raised, make room at the destination, or leave the image out; what is done stays done."
 
 
+class PullsUsedUp(QuotaExceeded):
+    """A registry that counts pulls gives no more of them for now, and the run was told not to wait."""
+
+    kind = "pulls_used_up"
+
+
 class LibraryMissing(MigrationError):
     """A Python library that this product needs is not installed on the host where the task runs."""
 

@@ -240,6 +240,8 @@ class Transport:
         self.options = options
         self.bandwidth = bandwidth or Rate(0)
         self.warnings: list[str] = []
+        #: answers that would come again, whatever their status says
+        self.is_final: t.Callable[[Response], bool] = lambda response: False
         self._lock = threading.Lock()
         #: for the registry's own host, and for others
         self._contexts: dict[bool, ssl.SSLContext] = {}
@@ -287,11 +289,12 @@ class Transport:
                     raise
                 time.sleep(backoff(attempt))
                 continue
-            if response.status not in RETRIED:
+            if response.status not in RETRIED or self.is_final(response):
                 return response
             attempt += 1
             failed = failed or response.status not in OVERLOADED
-            asked = retry_after(response.headers.get("Retry-After"), date=response.headers.get("Date"))
+            wait = response.headers.get("Retry-After") or response.headers.get("X-Retry-After")
+            asked = retry_after(wait, date=response.headers.get("Date"))
             last = attempt >= tries * (PATIENCE_WITH_429 if response.status == 429 else 1)
             # "0" and moments in the past ask for nothing: without a wait of our own all attempts would be gone at once
             pause = asked or backoff(attempt)
@@ -422,6 +425,10 @@ class Transport:
             options.connect_timeout,
             options.read_timeout,
         )
+
+    def own_proxy(self, address: str) -> str:
+        """The proxy of the options on the way to another address; empty where they name none, or the address is reached without it."""
+        return self._proxy(origin_of(address)) if self.options.proxy else ""
 
     def _proxy(self, origin: Origin) -> str:
         if self.options.connect_to and origin == self.origin:

@@ -74,6 +74,20 @@ def numbered(items: t.Sequence[Item], number: int, size: int, total: int = -1, c
     return Page(items, None if whole or not items else number + 1, total)
 
 
+def check_gone_on(names: t.Sequence[str], seen: t.Collection[str], what: str) -> None:
+    """Raise InvalidAnswer where a catalogue that was asked to go on gives the names again that it has given so far.
+
+    To be asked where it ended with a page of a usual size: then it may have been cut, and nobody knows whether these are all.
+    """
+    if seen and seen == set(names):
+        raise InvalidAnswer(
+            f"lists {len(seen)} repositories without a word of more, and the same ones again where it is asked to go on: "
+            "it may keep others back.",
+            subject=what,
+            hint="Name the repositories in the rule (repositories: include: [team/app, ...]), or set provider to the product.",
+        )
+
+
 def next_link(url: str, lines: t.Sequence[str]) -> str | None:
     """The address in `Link: <...>; rel="next"` (RFC 5988), with and without quotes, relative to `url` or absolute; None for none."""
     for line in lines:

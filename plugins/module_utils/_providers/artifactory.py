@@ -23,6 +23,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import AnswerTooLarge
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import MANIFESTS
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import typed
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.keyed import (
     Images,
@@ -33,6 +34,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.k
     token_credential,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, TagRecord
 
 #: the kinds of repositories that hold images
@@ -60,6 +62,15 @@ _CHANGEABLE = {
     "environments": "environments",
 }
 _FIXED = {"package_type": "packageType", "project": "projectKey"}
+_KINDS: t.Mapping[str, type] = {
+    "description": str,
+    "package_type": str,
+    "project": str,
+    "environments": list,
+    "max_unique_tags": int,
+    "tag_retention": int,
+    "block_schema1": bool,
+}
 
 Row = dict[str, t.Any]
 
@@ -78,7 +89,7 @@ class Artifactory(KeyedProvider):
         "block_schema1": "whether images of schema 1 are refused (yes or no)",
     }
     lists_with = "a query in AQL for each repository key, else the catalogue of each"
-    tested = "a double over docker-registry, written from the product's documentation; not exercised against the live service"
+    tested = FROM_DOCUMENTATION
     usual_api = "https://HOST/artifactory"
     token_hint = "Give an identity token or an access token that is still valid."
 
@@ -165,7 +176,7 @@ class Artifactory(KeyedProvider):
     # -- what has to be there
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
         given = {**_FIXED, **_CHANGEABLE}
-        values = {setting: wanted[setting] for setting in given if wanted.get(setting) is not None}
+        values = typed(wanted, _KINDS)
         has = self._configuration(name)
         if has is None:
             if apply:

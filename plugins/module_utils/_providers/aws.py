@@ -62,6 +62,7 @@ class AWS:
 
     `options` are those of the option `aws`, without what is not given; `prefix` is written before their names in messages. `region`: that
     of the registry's host, where it tells one. `fips`, `dualstack`: the host is one of these. `clients` are used in place of new ones.
+    `proxy`: the connection's own proxy on the way to an address; without one boto3 looks into the environment.
     `usual_region`: where nobody tells one.
     """
 
@@ -74,6 +75,7 @@ class AWS:
         fips: bool = False,
         dualstack: bool = False,
         clients: t.Mapping[str, t.Any] | None = None,
+        proxy: t.Callable[[str], str] = lambda address: "",
         usual_region: str = "",
     ) -> None:
         self._options = options
@@ -86,6 +88,7 @@ class AWS:
         self._given = dict(clients or {})
         self._clients: dict[str, t.Any] = {}
         self._clients_until = float("inf")
+        self._proxy = proxy
         self._lock = threading.Lock()
 
     # -- requests
@@ -124,6 +127,7 @@ class AWS:
         with self._lock:
             if time.time() > self._clients_until - _ROLE_LEFT:
                 self._clients.clear()
+                self._clients_until = float("inf")
             found = self._clients.get(service)
             if found is None:
                 found = self._clients[service] = self._make(service)
@@ -138,21 +142,28 @@ class AWS:
                 given = self._role(session, given)
             # the API of ECR Public is in one region
             region = "us-east-1" if service == "ecr-public" else self._region(session)
-            verify = self._options.get("ca_bundle") or None if self._options.get("validate_certs", True) else False
             address = self._options.get("endpoint_url") if service.startswith("ecr") or service == "s3" else None
             variants = {} if address or service == "ecr-public" else self._variants
-            return session.client(
-                service,
-                region_name=region,
-                endpoint_url=address,
-                verify=verify,
-                config=self._config(service, bool(address), variants),
-                **given,
-            )
+            return self._connect(session, service, region, given, variants, address)
         except (BotoCoreError, ValueError) as error:
             raise self._failure(error, service) from error
 
-    def _config(self, service: str, own_address: bool, variants: t.Mapping[str, bool]) -> t.Any:
+    def _connect(self, session: t.Any, service: str, region: str, given: Options, variants: Options, address: str | None = None) -> t.Any:
+        def make(**more: t.Any) -> t.Any:
+            config = self._config(service, bool(address), **variants, **more)
+            return session.client(service, region_name=region, endpoint_url=address, verify=self._verify, config=config, **given)
+
+        made = make()
+        # where it is going to connect to is known only now
+        proxy = self._proxy(made.meta.endpoint_url)
+        return make(proxies={"http": proxy, "https": proxy}) if proxy else made
+
+    @property
+    def _verify(self) -> t.Any:
+        """What boto3 checks certificates with; None for what it finds by itself."""
+        return self._options.get("ca_bundle") or None if self._options.get("validate_certs", True) else False
+
+    def _config(self, service: str, own_address: bool, **variants: t.Any) -> t.Any:
         from botocore.config import Config
 
         # other stores than Amazon's do not have a name for each bucket
@@ -203,16 +214,18 @@ class AWS:
 
     def _role(self, session: t.Any, given: dict[str, str]) -> dict[str, str]:
         """The temporary keys of the role that is to be assumed."""
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, ParamValidationError
 
         role = self._options["role_arn"]
-        verify = None if self._options.get("validate_certs", True) else False
-        client = session.client("sts", region_name=self._region(session), verify=verify, config=self._config("sts", False, {}), **given)
+        client = self._connect(session, "sts", self._region(session), given, {})
         asked = {"RoleArn": role, "RoleSessionName": self._options.get("role_session_name") or "registryops-migration"}
         if self._options.get("external_id"):
             asked["ExternalId"] = self._options["external_id"]
         try:
             keys = client.assume_role(**asked)["Credentials"]
+        except ParamValidationError as error:
+            hint = "Write it as in arn:aws:iam::123456789012:role/mover."
+            raise InvalidOption(_line(str(error)), subject=self._option("role_arn"), hint=hint) from error
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code not in _DENIED and code not in _INVALID:
@@ -222,7 +235,8 @@ class AWS:
                 subject=self._option("role_arn"),
                 hint="Have the role's trust policy name who asks, with the same external_id if it asks for one.",
             ) from error
-        self._clients_until = keys["Expiration"].timestamp()
+        # each client has keys of its own, and those that run out first count
+        self._clients_until = min(self._clients_until, keys["Expiration"].timestamp())
         return {
             "aws_access_key_id": keys["AccessKeyId"],
             "aws_secret_access_key": keys["SecretAccessKey"],

@@ -18,8 +18,11 @@ import time
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, InvalidAnswer
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import typed
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import (
@@ -39,7 +42,10 @@ ADDRESS = "https://hub.docker.com"
 _USUAL_LIFE = 540.0
 #: a token is renewed when it has less life left than this (seconds), or half of its life if that is less
 _RENEW_BEFORE = 60.0
+#: how access tokens begin: a person's, an organization's
+_ACCESS_TOKENS = ("dckr_pat_", "dckr_oat_")
 _PAGE: t.Mapping[str, int] = {"page": 1, "page_size": 100}
+_KINDS: t.Mapping[str, type] = {"private": bool, "description": str, "full_description": str, "immutable_tags": list}
 
 
 class DockerHub(Provider):
@@ -47,7 +53,7 @@ class DockerHub(Provider):
 
     container = "repository"
     settings: t.ClassVar[t.Mapping[str, str]] = {
-        "private": "whether only those who are let in may pull (yes or no); only when it is created",
+        "private": "whether only those who are let in may pull (yes, by default, or no); only when it is created",
         "description": "one line about it; only when it is created",
         "full_description": "its page, in Markdown; only when it is created",
         "immutable_tags": "a list of regular expressions: tags that match one cannot be moved; an empty list for none",
@@ -97,7 +103,15 @@ class DockerHub(Provider):
     def _sign_in(self, identifier: str, secret: str) -> None:
         started = time.monotonic()
         what = f"Docker Hub's API as {identifier}"
-        reply = self._door.ask("POST", "/auth/token", document={"identifier": identifier, "secret": secret}, what=what)
+        try:
+            reply = self._door.ask("POST", "/auth/token", document={"identifier": identifier, "secret": secret}, what=what)
+        except AuthenticationFailed as error:
+            if not secret.startswith(_ACCESS_TOKENS):
+                error.hint = (
+                    "Check username and password. An account with two-factor authentication or single sign-on needs a personal access "
+                    "token in place of the password, an organization its access token."
+                )
+            raise
         token = required(reply.document, "access_token", what)
         if not (token.isascii() and token.isprintable()):
             raise InvalidAnswer("answered with a token that is none.", subject=what)
@@ -156,6 +170,7 @@ class DockerHub(Provider):
                     text(row, "media_type"),
                     number(row, "full_size"),
                     text(row, "tag_last_pushed") or text(row, "last_updated"),
+                    manifests=_below(row),
                 )
         return list(found.values())
 
@@ -165,14 +180,15 @@ class DockerHub(Provider):
 
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
         what = f"{self.site.host}/{name}"
+        chosen = typed(wanted, _KINDS)
         reply = self._api.ask("GET", _path(name), accept=(200, 404), what=what)
         if reply.status == 404:
-            return self._create(name, wanted, apply)
-        differences = {key: pair for key, pair in _compared(reply.document, wanted).items() if pair[0] != pair[1]}
+            return self._create(name, chosen, apply)
+        differences = {key: pair for key, pair in _compared(reply.document, chosen).items() if pair[0] != pair[1]}
         if not differences:
             return Creation(self.container, name, "existing")
         if apply and "immutable_tags" in differences:
-            self._set_immutable(name, wanted)
+            self._set_immutable(name, chosen)
         # there is no documented way to change the others
         return Creation(self.container, name, "changed" if set(differences) == {"immutable_tags"} else "drift", differences)
 
@@ -182,22 +198,30 @@ class DockerHub(Provider):
             "namespace": namespace,
             "name": repository,
             "registry": "docker.io",
-            "description": str(wanted.get("description") or ""),
-            "full_description": str(wanted.get("full_description") or ""),
-            "is_private": bool(wanted.get("private")),
+            "description": wanted.get("description", ""),
+            "full_description": wanted.get("full_description", ""),
+            # what nobody has said to be public is not made so
+            "is_private": wanted.get("private", True),
         }
         if apply:
             path = f"/namespaces/{quote(namespace, safe='')}/repositories"
             self._api.ask("POST", path, document=document, accept=(200, 201), what=f"{self.site.host}/{name}")
             if wanted.get("immutable_tags"):
                 self._set_immutable(name, wanted)
-        made = {key: (None, wanted[key]) for key in self.settings if wanted.get(key) is not None}
-        return Creation(self.container, name, "created", made)
+        return Creation(self.container, name, "created", {key: (None, value) for key, value in wanted.items()})
 
     def _set_immutable(self, name: str, wanted: Settings) -> None:
-        rules = [str(rule) for rule in wanted["immutable_tags"]]
+        rules = wanted["immutable_tags"]
         document = {"immutable_tags": bool(rules), "immutable_tags_rules": rules}
         self._api.ask("PATCH", f"{_path(name)}/immutabletags", document=document, what=f"{self.site.host}/{name}")
+
+
+def _below(row: t.Any) -> tuple[str, ...]:
+    """Digests of the manifests of a tag's platforms, and of what else its index names; none where the tag is one image."""
+    if text(row, "media_type") not in ("", *INDEXES):
+        return ()
+    images = {text(image, "digest") for image in listed(row, "images")}
+    return tuple(sorted(digest for digest in images - {text(row, "digest")} if is_digest(digest)))
 
 
 def _path(repository: str) -> str:
@@ -214,7 +238,7 @@ def _compared(document: t.Any, wanted: Settings) -> dict[str, tuple[t.Any, t.Any
         "full_description": text(document, "full_description"),
         "immutable_tags": listed(immutable, "rules") if field(immutable, "enabled") else [],
     }
-    return {key: (before, wanted[key]) for key, before in has.items() if wanted.get(key) is not None}
+    return {key: (before, wanted[key]) for key, before in has.items() if key in wanted}
 
 
 def life_of(token: str) -> float:

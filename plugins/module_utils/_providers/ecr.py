@@ -23,11 +23,18 @@ import typing as t
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
+    AuthenticationFailed,
     CatalogForbidden,
     InvalidAnswer,
+    LibraryMissing,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.aws import AWS
-from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_repositories import SETTINGS, Found, Repositories
+from ansible_collections.registryops.migration.plugins.module_utils._providers.ecr_repositories import (
+    SETTINGS,
+    Found,
+    Repositories,
+    in_all_states,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
@@ -104,7 +111,7 @@ class ECR(Provider):
         super().__init__(site, profile)
         place = place_of(site.host)
         prefix = f"{site.option}.aws." if site.option else "aws."
-        self.aws = AWS(site.aws, prefix, place.region, fips=place.fips, dualstack=place.dualstack)
+        self.aws = AWS(site.aws, prefix, place.region, fips=place.fips, dualstack=place.dualstack, proxy=site.proxy)
         self._registry = {"registryId": place.account} if place.account else {}
         self._repositories = Repositories(self.aws, place.account)
         self._passwords = Passwords(self._authorization, site.on_secret)
@@ -148,10 +155,7 @@ class ECR(Provider):
     def tags(self, repository: str) -> list[TagRecord] | None:
         if not self.uses_api:
             return None
-        chosen = {"tagStatus": "TAGGED"}
-        if self.aws.takes("ecr", "DescribeImagesFilter", "imageStatus"):
-            # without it, what is archived is left out
-            chosen["imageStatus"] = "ANY"
+        chosen = {"tagStatus": "TAGGED", **in_all_states(self.aws)}
         what = f"{self.site.host}/{repository}"
         images = self.aws.pages("ecr", "describe_images", "imageDetails", what, repositoryName=repository, filter=chosen, **self._registry)
         return [tag_record(tag, image) for image in images for tag in image.get("imageTags") or ()]
@@ -176,6 +180,11 @@ class ECR(Provider):
                     self._knows_all = True
                 except AccessDenied:
                     self._known = {}
+                except (AuthenticationFailed, LibraryMissing) as error:
+                    if not self.uses_api:
+                        # pushes do without the API, and only this asks for it
+                        error.hint += " Where all repositories exist, set registry_create_repositories to false."
+                    raise
             return self._known, self._knows_all
 
     # -- while copying

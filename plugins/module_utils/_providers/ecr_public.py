@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
     AuthenticationFailed,
     CatalogForbidden,
     InvalidOption,
@@ -69,7 +70,7 @@ class ECRPublic(ECR):
             return None
         try:
             return self._passwords.get()
-        except (AuthenticationFailed, LibraryMissing):
+        except (AccessDenied, AuthenticationFailed, LibraryMissing):
             if self.site.aws:
                 raise
             # everybody may read

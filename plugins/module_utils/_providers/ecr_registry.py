@@ -102,7 +102,9 @@ class RegistrySettings:
         }
         after = {
             "type": wanted.get("type") or before["type"],
-            "rules": [{"frequency": rule["frequency"], "filters": list(rule["filters"])} for rule in wanted.get("rules") or ()],
+            "rules": before["rules"]
+            if wanted.get("rules") is None
+            else [{"frequency": rule["frequency"], "filters": list(rule["filters"])} for rule in wanted["rules"]],
         }
 
         def change() -> None:
@@ -177,6 +179,9 @@ class RegistrySettings:
             has = before.get(prefix)
             # what is not given stays as it is
             after[prefix] = {**(has or {}), **template}
+            if after[prefix].get("encryption") == "AES256":
+                # the key that it had before would be refused with it
+                after[prefix]["kms_key"] = ""
             if has is None or canonical(has) != canonical(after[prefix]):
                 changes.append(self._putting(after[prefix], has is None))
         changes += [self._deleting(prefix) for prefix in before if prefix not in after]
@@ -245,7 +250,7 @@ def _checked_template(given: Settings, option: str) -> dict[str, t.Any]:
 def _template_parameters(template: Settings) -> dict[str, t.Any]:
     """A template as the API takes it."""
     parameters: dict[str, t.Any] = {"prefix": template["prefix"], "appliedFor": template["applied_for"]}
-    if template.get("description"):
+    if "description" in template:
         parameters["description"] = template["description"]
     if template.get("mutability"):
         parameters.update(mutability_parameters(template["mutability"], template.get("mutability_exclusions") or ()))

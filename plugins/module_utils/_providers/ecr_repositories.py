@@ -18,6 +18,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._providers.aws import AWS
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import is_true
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import PROFILES, check_name
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation
 
@@ -199,7 +200,8 @@ class Repositories:
         if found is None:
             return Removal(False, {})
         if not force:
-            images = self._aws.ask("ecr", "describe_images", name, maxResults=1, repositoryName=name, **self._registry)
+            chosen = in_all_states(self._aws) or None
+            images = self._aws.ask("ecr", "describe_images", name, maxResults=1, repositoryName=name, filter=chosen, **self._registry)
             if images.get("imageDetails"):
                 raise InvalidOption(
                     f"is not given, and the repository {name} has images.", subject="force", hint="Set it to have them deleted."
@@ -207,6 +209,11 @@ class Repositories:
         if apply:
             self._ask("delete_repository", name, ("RepositoryNotFoundException",), force=force)
         return Removal(True, found)
+
+
+def in_all_states(aws: AWS) -> dict[str, str]:
+    """What a list of images is filtered by: without it, what is archived is left out. Empty where boto3 does not know of such images."""
+    return {"imageStatus": "ANY"} if aws.takes("ecr", "DescribeImagesFilter", "imageStatus") else {}
 
 
 def checked(wanted: Settings) -> dict[str, t.Any]:
@@ -218,6 +225,8 @@ def checked(wanted: Settings) -> dict[str, t.Any]:
             "is no setting of a repository of Amazon ECR.", subject=unknown[0], hint=f"These are known: {', '.join(SETTINGS)}."
         )
     settings = dict(given)
+    # a template gives texts
+    settings.update({setting: is_true(given[setting], setting) for setting in ("scan_on_push", "purge_tags") if setting in given})
     if "mutability" in given:
         settings["mutability"] = _one_of(given["mutability"], ("MUTABLE", "IMMUTABLE"), "mutability")
         settings["mutability_exclusions"] = check_exclusions(given.get("mutability_exclusions") or ())
@@ -235,13 +244,19 @@ def checked(wanted: Settings) -> dict[str, t.Any]:
     for setting in ("lifecycle_policy", "repository_policy"):
         if setting in given:
             settings[setting] = document_of(given[setting], setting)
+    if not isinstance(given.get("kms_key", ""), str):
+        raise InvalidOption("is no text.", subject="kms_key", hint="Give the key's ARN, id or alias.")
+    if not isinstance(given.get("tags", {}), t.Mapping):
+        raise InvalidOption("is no mapping.", subject="tags", hint="Write names and values, as in {team: app}.")
     if "tags" in given:
         settings["tags"] = {str(key): str(value) for key, value in given["tags"].items()}
     return settings
 
 
-def check_exclusions(patterns: t.Iterable[str]) -> list[str]:
+def check_exclusions(patterns: t.Any) -> list[str]:
     """Patterns of tags in their order; InvalidOption where AWS would not take them."""
+    if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise InvalidOption("is no list of texts.", subject="mutability_exclusions", hint='Write it as in ["latest", "dev-*"].')
     found = sorted(set(patterns))
     wrong = [pattern for pattern in found if not _EXCLUSION.fullmatch(pattern)]
     if wrong:

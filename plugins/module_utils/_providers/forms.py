@@ -71,6 +71,26 @@ def whole(value: t.Any, name: str) -> int:
         raise InvalidOption("is no number.", subject=name, hint="Write a whole number.") from None
 
 
+def several(value: t.Any, name: str) -> list[str]:
+    """A setting that is a list of texts; InvalidOption, naming it, for anything else."""
+    if not isinstance(value, (list, tuple)):
+        raise InvalidOption("is no list.", subject=name, hint="Write a list, such as [a, b].")
+    return [str(one) for one in value]
+
+
+_READ: t.Mapping[type, t.Callable[[t.Any, str], t.Any]] = {
+    bool: is_true,
+    int: whole,
+    list: several,
+    str: lambda value, name: str(value),
+}
+
+
+def typed(wanted: t.Mapping[str, t.Any], kinds: t.Mapping[str, type]) -> dict[str, t.Any]:
+    """The settings that are given, each as what it is (bool, int, list or str), however YAML or a template has it."""
+    return {name: _READ[kind](wanted[name], name) for name, kind in kinds.items() if wanted.get(name) is not None}
+
+
 def completed(records: t.Sequence[TagRecord], names: t.Iterable[str]) -> list[TagRecord]:
     """The tags of a product's own list, and those that only the registry lists: some products leave signatures out of theirs."""
     known = {record.name for record in records}

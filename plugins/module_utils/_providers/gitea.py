@@ -11,11 +11,11 @@ no owners are named, the catalogue has all repositories that this user may see.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import basic
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import (
@@ -37,7 +37,7 @@ class Gitea(Provider):
 
     container = "organization"
     settings: t.ClassVar[t.Mapping[str, str]] = {
-        "visibility": "public, limited (to those who have signed in) or private; of an organization, and so of its packages",
+        "visibility": "public, limited (to those who have signed in) or private (by default); of an organization, and so of its packages",
         "description": "a text about it; only when it is created",
     }
     lists_with = "/api/v1/packages/{owner} of the namespaces, 50 on a page; else the catalogue; tags from the registry"
@@ -48,14 +48,9 @@ class Gitea(Provider):
         self._api = site.make_api(f"{site.api_url or site.default_base}/api/v1", self._headers)
 
     def _headers(self) -> dict[str, str]:
-        credential = self.site.credential()
         if self.site.api_token:
             return {"Authorization": f"token {self.site.api_token}"}
-        if credential is None or not credential.password:
-            return {}
-        pair = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
-        self.site.on_secret(pair)
-        return {"Authorization": f"Basic {pair}"}
+        return basic(self.site.credential(), self.site.on_secret)
 
     # -- what is there
     def repositories(self) -> t.Iterator[RepositoryRecord]:
@@ -105,5 +100,7 @@ class Gitea(Provider):
             # a user owns packages as well
             return Creation(self.container, name, "existing")
         if apply:
-            self._api.ask("POST", "/orgs", document={"username": name, **chosen}, accept=(201,), what=what)
+            # what nobody has said to be public is not made so
+            document = {"username": name, "visibility": "private", **chosen}
+            self._api.ask("POST", "/orgs", document=document, accept=(201,), what=what)
         return Creation(self.container, name, "created", {key: (None, value) for key, value in chosen.items()})

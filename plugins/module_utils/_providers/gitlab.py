@@ -15,7 +15,7 @@ import threading
 import typing as t
 from urllib.parse import quote, urlsplit
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidName
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidName, RegistryError
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import API
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
@@ -178,6 +178,11 @@ class GitLab(Provider):
 
     def _namespace(self, path: str, visibility: str) -> int:
         """The number of a user's namespace or of a group, which is created with those above it where there is none."""
+        with self._lock:
+            # projects are created side by side, and a group that several of them need once
+            return self._found_or_made(path, visibility)
+
+    def _found_or_made(self, path: str, visibility: str) -> int:
         what = f"the group {path}"
         reply = self._api.ask("GET", f"/namespaces/{quote(path, safe='')}", accept=(200, 404), what=what)
         if reply.status == 404:
@@ -187,7 +192,13 @@ class GitLab(Provider):
                 document["visibility"] = visibility
             if above:
                 document["parent_id"] = self._namespace(above, visibility)
-            reply = self._api.ask("POST", "/groups", document=document, accept=(201,), what=what)
+            try:
+                reply = self._api.ask("POST", "/groups", document=document, accept=(201,), what=what)
+            except RegistryError:
+                # another worker may have been faster
+                reply = self._api.ask("GET", f"/namespaces/{quote(path, safe='')}", accept=(200, 404), what=what)
+                if reply.status == 404:
+                    raise
         found = number(reply.document, "id")
         if found < 0:
             raise InvalidAnswer("answered without the number of the group.", subject=what)

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import RegistryClient
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidOption, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import API
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, RepositoryRecord, TagRecord
@@ -31,7 +31,8 @@ class Site:
     `host` is the registry's. `credential()` is the registry's own (None: anonymous); `api_url`, `api_token` and `namespaces` are the
     options of these names, empty where they are not given; `aws` and `swr` the options of these names without what is not given.
     `make_api(base, headers)` makes an API at an address with the connection's certificates and proxy; `default_base` is the registry's
-    own address. `on_secret` is told of everything that must not be seen in any output.
+    own address. `on_secret` is told of everything that must not be seen in any output. `proxy(address)` is the connection's own proxy on
+    the way to an address, for libraries that make connections by themselves; empty for none.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Site:
     namespaces: tuple[str, ...] = ()
     aws: Settings = dataclasses.field(default_factory=dict)
     swr: Settings = dataclasses.field(default_factory=dict)
+    proxy: t.Callable[[str], str] = lambda address: ""
 
     def wrong(self, suboption: str, message: str, hint: str) -> InvalidOption:
         """The error for an option of this connection."""
@@ -106,6 +108,10 @@ class Provider:
     def present(self, repository: str, digests: t.Sequence[str]) -> set[str] | None:
         """Which of these blobs (at most 100) a repository has; None where the product has no such question."""
         return None
+
+    def refused(self, repository: str, error: AccessDenied) -> MigrationError:
+        """Why an upload was refused, where the product's answer says less than can be found out; else the error itself."""
+        return error
 
     def close(self) -> None:
         """Give everything back."""

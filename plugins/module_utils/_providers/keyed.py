@@ -12,13 +12,12 @@ holds, so an image of the key is looked for under its own name, once.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import re
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PAGE, SMALLER_PAGES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
@@ -32,8 +31,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     UnsupportedManifest,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.http import AnswerTooLarge
-from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
+from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, check_gone_on, walk
 from ansible_collections.registryops.migration.plugins.module_utils._providers.api import Query, Reply
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import basic
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
@@ -247,6 +247,8 @@ class KeyedProvider(Provider):
             names = reply.document.get("repositories") if isinstance(reply.document, dict) else None
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise InvalidAnswer("answered with a list that has no repositories.", subject=what)
+            if last and len(names) in (PAGE, *SMALLER_PAGES):
+                check_gone_on(names, seen, what)
             new = [name for name in dict.fromkeys(names) if name not in seen]
             seen.update(new)
             return Page(new, new[-1] if new else None)
@@ -313,16 +315,9 @@ def authorization_of(site: Site) -> dict[str, str]:
     if credential is None:
         return {}
     if credential.username and credential.password:
-        return basic(f"{credential.username}:{credential.password}", site.on_secret)
+        return basic(credential, site.on_secret)
     token = credential.registry_token or credential.identity_token
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def basic(pair: str, on_secret: t.Callable[[str], None]) -> dict[str, str]:
-    """The header for `user:password` (RFC 7617)."""
-    encoded = base64.b64encode(pair.encode()).decode()
-    on_secret(encoded)
-    return {"Authorization": f"Basic {encoded}"}
 
 
 def rows_of(found: t.Any, what: str) -> list[dict[str, t.Any]]:

@@ -16,18 +16,20 @@ import re
 import typing as t
 from urllib.parse import quote, urlsplit
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import MANIFESTS, without_parameters
+from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import basic, typed
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.keyed import (
     Images,
     Key,
     KeyedProvider,
-    basic,
     digest_of_file,
     rows_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
+from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import FROM_DOCUMENTATION, field
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import Creation, TagRecord
 
 _API = "/service/rest/v1"
@@ -59,6 +61,20 @@ _DEFAULTS: t.Mapping[str, t.Any] = {
 }
 #: the parts of a configuration that are sent back; the others are what Nexus makes of them
 _SENT = ("name", "online", "storage", "cleanup", "component", "docker")
+_KINDS: t.Mapping[str, type] = {
+    "blob_store": str,
+    "write_policy": str,
+    "subdomain": str,
+    "cleanup_policies": list,
+    "http_port": int,
+    "https_port": int,
+    "online": bool,
+    "latest_policy": bool,
+    "strict_content_type_validation": bool,
+    "force_basic_auth": bool,
+    "v1_enabled": bool,
+    "path_enabled": bool,
+}
 _WRITE_POLICIES = ("allow", "allow_once", "deny")
 
 Row = dict[str, t.Any]
@@ -83,7 +99,7 @@ class Nexus(KeyedProvider):
         "cleanup_policies": "a list of names of cleanup policies",
     }
     lists_with = "the components of each repository, else its catalogue"
-    tested = "a double over docker-registry, written from the product's documentation; not exercised against the live service"
+    tested = FROM_DOCUMENTATION
     usual_api = "https://HOST, the address of Nexus itself and not of a connector"
     token_hint = "Give a user token that is still valid, as NAME:PASS."
 
@@ -95,7 +111,8 @@ class Nexus(KeyedProvider):
 
     def authorization(self) -> dict[str, str]:
         if self.site.api_token:
-            return basic(self.site.api_token, self.site.on_secret)
+            name, _colon, code = self.site.api_token.partition(":")
+            return basic(Credential(name, code), self.site.on_secret)
         return super().authorization()
 
     # -- what is there
@@ -141,8 +158,8 @@ class Nexus(KeyedProvider):
             {"repository": key.name},
             what,
             name="continuationToken",
-            items=lambda document: rows_of(_of(document, "items"), what),
-            mark=lambda document: _of(document, "continuationToken"),
+            items=lambda document: rows_of(field(document, "items"), what),
+            mark=lambda document: field(document, "continuationToken"),
         )
         for component in components:
             image, version = str(component.get("name") or ""), str(component.get("version") or "")
@@ -153,7 +170,7 @@ class Nexus(KeyedProvider):
 
     # -- what has to be there
     def ensure(self, name: str, wanted: Settings, apply: bool) -> Creation:
-        values = {setting: wanted[setting] for setting in _EVERY if wanted.get(setting) is not None}
+        values = typed(wanted, _KINDS)
         self._check(name, values)
         has = self._configuration(name)
         what = _named(name)
@@ -181,7 +198,7 @@ class Nexus(KeyedProvider):
             raise InvalidOption(f"{policy!r} is none.", subject=f"{_named(name)}: write_policy", hint=hint)
         for setting in ("http_port", "https_port"):
             port = values.get(setting)
-            if port is not None and not (isinstance(port, int) and 0 < port < 65536):
+            if port is not None and not 0 < port < 65536:
                 raise InvalidOption(f"{port!r} is no port.", subject=f"{_named(name)}: {setting}", hint="Give a number from 1 to 65535.")
 
     def _configuration(self, name: str) -> Row | None:
@@ -198,10 +215,6 @@ class Nexus(KeyedProvider):
         return found
 
 
-def _of(document: t.Any, name: str) -> t.Any:
-    return document.get(name) if isinstance(document, dict) else None
-
-
 def _record(image: str, tag: str, assets: t.Any) -> TagRecord:
     listed = [asset for asset in assets if isinstance(asset, dict)] if isinstance(assets, list) else []
     path = re.compile(rf"/?v2/{re.escape(image)}/manifests/{re.escape(tag)}")
@@ -213,7 +226,7 @@ def _record(image: str, tag: str, assets: t.Any) -> TagRecord:
     media_type = without_parameters(str(asset.get("contentType") or ""))
     return TagRecord(
         tag,
-        digest_of_file(_of(asset.get("checksum"), "sha256")),
+        digest_of_file(field(asset.get("checksum"), "sha256")),
         media_type if media_type in MANIFESTS else "",
         pushed=str(asset.get("lastModified") or ""),
     )
@@ -228,7 +241,7 @@ def _document(name: str, values: Settings) -> Row:
 
 def _get(document: Row, setting: str) -> t.Any:
     part, name = _EVERY[setting]
-    return _of(document.get(part) if part else document, name)
+    return field(document.get(part) if part else document, name)
 
 
 def _set(document: Row, setting: str, value: t.Any) -> None:

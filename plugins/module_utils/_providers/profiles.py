@@ -58,6 +58,8 @@ class Profile:
     `page_size_max`: the largest `n` to ask for in the catalogue and in lists of tags.
     `head_after_mount`: after a mount, ask for the blob with HEAD; 404 means that it has to be uploaded after all.
     `manifests_per_second`: how many manifests it takes over all workers of a run; 0: nothing is known.
+    `implied_namespace`: what a name of one component stands below (`alpine` is `library/alpine`); empty: it is complete as it is.
+    `counts_pulls`: each manifest that is read may count, and there may be a limit to them (see `_oci/pulls.py`).
     `mount_after_manifest`: only a blob of a manifest that has been pushed can be mounted elsewhere.
     `notes`: sentences for the person who plans a migration.
     """
@@ -73,6 +75,8 @@ class Profile:
     head_after_mount: bool = False
     mount_after_manifest: bool = False
     manifests_per_second: float = 0.0
+    implied_namespace: str = ""
+    counts_pulls: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -81,13 +85,23 @@ GENERIC = Profile("generic", "a registry of the distribution specification")
 _TABLE = (
     GENERIC,
     Profile(
+        "distribution",
+        "CNCF Distribution",
+        notes=(
+            "Also known as docker-registry, or as the image registry:2 and registry:3.",
+            "A catalogue and lists of tags without more, referrers only as fall-back tags. It deletes where it is told that it may.",
+        ),
+    ),
+    Profile(
         "docker_hub",
         "Docker Hub",
         names=NameRules(min_components=2, max_components=2),
         creates_repositories="namespace_first",
+        implied_namespace="library",
+        counts_pulls=True,
         notes=(
-            "It has no catalogue: give namespaces, or list the repositories.",
-            "Each GET of a manifest counts as a pull, a HEAD does not.",
+            "It has no catalogue: give namespaces, or list the repositories. A name of one component is an official image.",
+            "Each GET of a manifest counts as a pull, a HEAD does not; none is read twice. See [From Docker Hub](from-docker-hub.md).",
         ),
     ),
     Profile(
@@ -215,7 +229,10 @@ _TABLE = (
             image_max_length=128,
         ),
         namespace="organization",
-        notes=("A push creates an organization while the quota lasts and its name is free in the whole region.",),
+        notes=(
+            "A push creates an organization while the quota lasts and its name is free in the whole region.",
+            "The basic edition takes no images of OCI's media types, only docker's.",
+        ),
     ),
     Profile(
         "openshift",

@@ -14,6 +14,7 @@ import datetime
 import typing as t
 from urllib.parse import quote
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import (
@@ -96,7 +97,7 @@ class Quay(Provider):
                 what,
                 name="page",
                 items=lambda document: field(document, "tags"),
-                mark=lambda document: number(document, "page") + 1 if field(document, "has_additional") else None,
+                mark=lambda document: _following(document, what),
             )
             found = {required(row, "name", what): row for row in rows}
         return [
@@ -156,6 +157,16 @@ class Quay(Provider):
         if apply and "description" in differences:
             self._api.ask("PUT", path, document={"description": chosen["description"]}, what=what)
         return Creation("repository", name, "changed", differences)
+
+
+def _following(document: t.Any, what: str) -> int | None:
+    """The number of the page after this one; None after the last."""
+    if not field(document, "has_additional"):
+        return None
+    page = number(document, "page")
+    if page < 1:
+        raise InvalidAnswer("says that there is more, and not on which page.", subject=what)
+    return page + 1
 
 
 def _moment(seconds: int) -> str:

@@ -19,6 +19,7 @@ class TagRecord:
     """A tag as a product lists it. Empty texts and -1 stand for what the product does not tell.
 
     `size` is that of the image in bytes, `pushed` a moment in ISO 8601. `archived`: it cannot be read before it is restored.
+    `manifests`: digests of the manifests below it, where it is an index.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TagRecord:
     size: int = -1
     pushed: str = ""
     archived: bool = False
+    manifests: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

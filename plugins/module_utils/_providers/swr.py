@@ -16,7 +16,12 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.credentials import Credential
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AccessDenied, InvalidAnswer
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
+    InvalidAnswer,
+    MigrationError,
+    QuotaExceeded,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.paging import Page, walk
 from ansible_collections.registryops.migration.plugins.module_utils._providers.forms import amount, basic, readable
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider, Settings, Site
@@ -27,6 +32,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.r
 _PAGE = 100
 #: words by which a refusal is about the number of organizations
 _QUOTA = ("quota", "exceed", "maximum")
+#: organizations that a tenant may have unless more have been granted
+_USUAL_QUOTA = 5
+_MORE_ORGANIZATIONS = "Have the quota raised (often 5), delete one, or put several under one organization with mapping.prefix."
 
 
 class SoftwareRepository(Provider):
@@ -93,13 +101,26 @@ class SoftwareRepository(Provider):
                 raise self._refusal(what, made.document)
         return Creation(self.container, name, "created")
 
-    def _refusal(self, what: str, document: t.Any) -> AccessDenied:
+    def refused(self, repository: str, error: AccessDenied) -> MigrationError:
+        """A push makes the organization that it needs; where it may not, SWR speaks of rights whatever the reason is."""
+        organization = repository.partition("/")[0]
+        what = f"the organizations of {self.site.host}"
+        document = self._api.ask("GET", "/visible/namespaces", what=what).document
+        with readable(what):
+            names = [str(row["name"]) for row in document["namespaces"]]
+        if organization in names or len(names) < _USUAL_QUOTA:
+            return error
+        return QuotaExceeded(
+            f"{error.message} The organization {organization} does not exist, and there are {len(names)} already: the quota is used up.",
+            subject=error.subject,
+            hint=_MORE_ORGANIZATIONS,
+        )
+
+    def _refusal(self, what: str, document: t.Any) -> MigrationError:
         said = _words(document)
         if any(word in said.lower() for word in _QUOTA):
-            return AccessDenied(
-                f"cannot be created: the quota of organizations is used up{_quoted(said)}.",
-                subject=what,
-                hint="Have the quota raised (often 5), delete one, or put several under one organization with mapping.prefix.",
+            return QuotaExceeded(
+                f"cannot be created: the quota of organizations is used up{_quoted(said)}.", subject=what, hint=_MORE_ORGANIZATIONS
             )
         return AccessDenied(
             f"cannot be created{_quoted(said)}.",

@@ -128,7 +128,6 @@ _REALMS = (
     ("/artifactory/api/", "artifactory"),
     ("/openshift/token", "openshift"),
     ("/swr/auth/", "swr"),
-    ("/oauth2/token", "acr"),
 )
 #: names by which products introduce themselves in a challenge, lower case
 _INTRODUCTIONS = (
@@ -162,6 +161,9 @@ def recognise(greeting: Greeting) -> Profile:
             return PROFILES["gitea"]
         if realm.endswith("/v2/auth"):
             return PROFILES["quay"]
+        # many a token service has this path; Azure's is at the registry itself, which is called by its host
+        if service and realm.partition("://")[2] == f"{service}/oauth2/token":
+            return PROFILES["acr"]
     return GENERIC
 
 

@@ -15,6 +15,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs i
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import NEAR
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import PullQuota
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
@@ -36,6 +37,14 @@ class Listing:
     records: t.Mapping[str, TagRecord] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True)
+class Unread:
+    """Digests of manifests that are yet to be read; `all_known`: there are no others below them."""
+
+    digests: frozenset[str]
+    all_known: bool
+
+
 class Notes(t.Protocol):
     """Facts about contents that a store has found out at some cost, by a key of its own; a later run reads them again."""
 
@@ -54,6 +63,8 @@ class Store(abc.ABC):
 
     #: how messages and reports call it: a host, or a path
     name: str
+    #: where it is, if its name leads elsewhere: another store may have the same name
+    connect_to: str = ""
     #: what its product accepts and needs
     profile: Profile
     #: whether a blob can be brought from one repository into another without moving its bytes
@@ -72,6 +83,16 @@ class Store(abc.ABC):
     @property
     def is_recognised(self) -> bool:
         """Whether its product is known by now; `check` finds it out."""
+        return True
+
+    @property
+    def holds_platform(self) -> str:
+        """The platform of all images that it can hold, where that is one only; empty for any. Asked for once the store has been checked."""
+        return ""
+
+    @property
+    def holds_referrers(self) -> bool:
+        """Whether it can hold what refers to images: signatures and the like."""
         return True
 
     @property
@@ -120,6 +141,15 @@ class Store(abc.ABC):
     def created(self, repository: str, reference: str) -> str:
         """When an image was made (ISO 8601), where the store knows that without its configuration; empty where that has to be read."""
         return ""
+
+    @property
+    def pulls(self) -> PullQuota | None:
+        """Where each manifest that is read counts: how many there may be, and how many are left; None where they do not count."""
+        return None
+
+    def unread(self, repository: str, reference: str, found: Descriptor) -> Unread:
+        """Which manifests of an image are yet to be read, where that counts. `found`: what its tag, or digest, stands for."""
+        return Unread(frozenset(), True)
 
     @abc.abstractmethod
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:

@@ -20,6 +20,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
     RegistryClient,
     Upload,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -37,11 +38,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate, backoff
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
+from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import OnQuota, PullQuota
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import Profile
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 from ansible_collections.registryops.migration.plugins.module_utils._providers.table import recognise
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store, Unread
+from ansible_collections.registryops.migration.plugins.module_utils._stores.kept import KeptManifests
 
 #: blobs up to this size are held in memory, so that a request can be sent again without asking the source again
 BUFFERED = 256 << 10
@@ -76,11 +80,13 @@ class RegistryStore(Store):
         provide: t.Callable[[Profile], Provider] | None = None,
         recognise: bool = False,
         shared_by: int = 1,
+        on_quota: OnQuota = "wait",
     ) -> None:
         """`chunk_size` in bytes, where the user has chosen one; 0: what is learnt.
 
         `provide` makes the provider of a product; `recognise`: the product is to be known by how the registry answers.
-        `shared_by`: how many workers have the product's own limits together.
+        `shared_by`: how many workers have the product's own limits together. `on_quota`: what is done where it counts the manifests that
+        are read, and there may be no more of them for now.
         """
         self.client = client
         self._chosen_chunk_size = chunk_size
@@ -104,6 +110,12 @@ class RegistryStore(Store):
         #: blobs that are there, as far as the product has been asked for several at once: repository and digest
         self._present: set[tuple[str, str]] = set()
         self._asks_for_blobs = provide is not None
+        self._pulls = PullQuota(self.name, on_quota) if profile.counts_pulls else None
+        if self._pulls is not None:
+            client.count_pulls(self._pulls)
+        self._kept = KeptManifests()
+        #: digests below an index, as far as the product's lists tell, by repository and tag
+        self._below: dict[tuple[str, str], tuple[str, ...]] = {}
 
     # -- what is there
     def check(self, writing: bool, new: bool = False) -> None:
@@ -156,7 +168,11 @@ class RegistryStore(Store):
             if isinstance(error, CatalogForbidden) or type(self.provider).repositories is Provider.repositories:
                 raise
             self._without_lists(error)
-            yield from self.client.repositories()
+            try:
+                yield from self.client.repositories()
+            except AuthenticationFailed:
+                # the product knows best why
+                raise error from None
             return
         if first is not None:
             yield first
@@ -188,20 +204,23 @@ class RegistryStore(Store):
         records = self._tag_records(repository)
         if records is None:
             return Listing(self.client.tags(repository))
-        tags = [record.name for record in records]
+        # a tag that is moved while the pages of its list are read is on two of them
         known = {record.name: record for record in records}
         if self._lists_are_right:
-            self._check_digests(repository, records)
+            self._check_digests(repository, list(known.values()))
         if not self._lists_are_right:
             known = {name: dataclasses.replace(record, digest="") for name, record in known.items()}
-        return Listing(tags, known)
+        return Listing(list(known), known)
 
     def _tag_records(self, repository: str) -> t.Sequence[TagRecord] | None:
         """What the product's own list tells; None where there is none, or not for this user."""
         if self._provide is None or not self._may_list:
             return None
         try:
-            return self.provider.tags(repository)
+            records = self.provider.tags(repository)
+            if self._pulls is not None:
+                self._below.update(((repository, record.name), record.manifests) for record in records or () if record.manifests)
+            return records
         except (AccessDenied, AuthenticationFailed) as error:
             self._without_lists(error)
             return None
@@ -225,7 +244,42 @@ class RegistryStore(Store):
         return self.client.head_manifest(repository, reference)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
-        return self.client.get_manifest(repository, reference)
+        if self._pulls is None:
+            return self.client.get_manifest(repository, reference)
+        digest = reference
+        if not is_digest(reference):
+            # this costs no pull, and tells whether those who ask are limited at all
+            found = self.client.head_manifest(repository, reference)
+            digest = found.digest if found is not None and self._pulls.is_limited else ""
+        if not digest:
+            return self.client.get_manifest(repository, reference)
+        with self._kept.alone(digest):
+            manifest = self._kept.get(digest)
+            # what is kept has been somewhere once: that it is here is asked for, which costs no pull either
+            if manifest is not None and (digest != reference or self.client.head_manifest(repository, digest) is not None):
+                return manifest
+            manifest = self.client.get_manifest(repository, digest)
+            if self._pulls.is_limited:
+                self._kept.put(digest, manifest)
+        return manifest
+
+    @property
+    def pulls(self) -> PullQuota | None:
+        return self._pulls
+
+    def keep_notes(self, notes: Notes) -> None:
+        self._kept.notes = notes
+
+    def unread(self, repository: str, reference: str, found: Descriptor) -> Unread:
+        kept = self._kept.get(found.digest)
+        if kept is not None:
+            below = [(child.digest, child.media_type in INDEXES) for child in kept.children]
+        else:
+            below = [(digest, False) for digest in self._below.get((repository, reference), ())]
+        digests = {found.digest, *(digest for digest, _is_index in below)}
+        is_leaf = found.media_type not in INDEXES
+        all_known = is_leaf or (bool(below or kept) and not any(is_index for _digest, is_index in below))
+        return Unread(frozenset(digest for digest in digests if self._kept.get(digest) is None), all_known)
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         if self.client.features.referrers is None:
@@ -299,7 +353,10 @@ class RegistryStore(Store):
                 continue
             except MigrationError as error:
                 if attempt >= attempts or not self._may_repeat(error, attempt):
-                    raise
+                    reason = self._reason(repository, error)
+                    if reason is error:
+                        raise
+                    raise reason from error
             # the next attempt asks first whether the blob has arrived after all
             time.sleep(backoff(attempt))
             attempt += 1
@@ -319,6 +376,16 @@ class RegistryStore(Store):
                     features.chunk_size = smaller
                     return True
         return False
+
+    def _reason(self, repository: str, error: MigrationError) -> MigrationError:
+        """Why nothing can be uploaded: the product may know more than its refusal says."""
+        if self._provider is None or not isinstance(error, AccessDenied):
+            return error
+        try:
+            return self._provider.refused(repository, error)
+        except MigrationError:
+            # the question has failed, and the refusal stands
+            return error
 
     def _may_repeat(self, error: MigrationError, attempt: int) -> bool:
         if isinstance(error, RegistryError) and (_LOST_SESSION.intersection(error.codes) or error.status in (404, 416)):

@@ -19,9 +19,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.client 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ManifestUnknown, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import PullQuota
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store, Unread
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import BUFFERED
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import Content, Key, Meta, NoRoom, Spool
 
@@ -374,6 +375,7 @@ class Wrapped(Store):
     def __init__(self, inner: Store) -> None:
         self._inner = inner
         self.name = inner.name
+        self.connect_to = inner.connect_to
         self.profile = inner.profile
         self.mounts = inner.mounts
         self.keeps_manifests = inner.keeps_manifests
@@ -384,6 +386,14 @@ class Wrapped(Store):
         self._inner.check(writing, new)
         # it may have been recognised on the way
         self.profile = self._inner.profile
+
+    @property
+    def holds_platform(self) -> str:
+        return self._inner.holds_platform
+
+    @property
+    def holds_referrers(self) -> bool:
+        return self._inner.holds_referrers
 
     @property
     def is_recognised(self) -> bool:
@@ -428,6 +438,13 @@ class Wrapped(Store):
 
     def created(self, repository: str, reference: str) -> str:
         return self._inner.created(repository, reference)
+
+    @property
+    def pulls(self) -> PullQuota | None:
+        return self._inner.pulls
+
+    def unread(self, repository: str, reference: str, found: Descriptor) -> Unread:
+        return self._inner.unread(repository, reference, found)
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         return self._inner.referrers(repository, digest)

@@ -57,6 +57,9 @@ def test_a_sentence_for_each_state() -> None:
         "w: 10 of 40 tags, 1.5 of 2.9 GiB+, 75.0 MiB/s, about 1:00 left, 2 failed"
     )
     assert sentence("w", progress(bytes_done=0, bytes_total=0, stopping=True)) == "w: 10 of 40 tags, about 1:00 left, 0 failed, stopping"
+    waiting = progress(bytes_done=0, bytes_total=0, waiting_for_pulls=True)
+    assert sentence("w", waiting) == "w: 10 of 40 tags, about 1:00 left, 0 failed, waiting for pulls"
+    assert row("w", waiting, 200, PLAIN).endswith("  waiting for pulls")
     assert sentence("w", progress(tags_total=None)) == "w: planning, 40 tags so far, 0 failed"
 
 

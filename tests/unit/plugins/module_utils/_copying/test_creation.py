@@ -30,6 +30,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     InvalidName,
     InvalidOption,
     InvalidReference,
+    RegistryError,
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
@@ -229,6 +230,24 @@ def test_everything_is_created_once():
     assert not again.changed
 
 
+def test_what_others_lie_in_is_there_before_them():
+    began = threading.Event()
+
+    class Nested(Projects):
+        def ensure(self, name, wanted, apply):
+            if "/" not in name:
+                # time for what lies in it to be begun too early
+                assert not began.wait(0.1)
+            else:
+                began.set()
+                assert name.partition("/")[0] in self.there
+            return super().ensure(name, wanted, apply)
+
+    nested = Nested()
+    done = create(Place(nested), nested, ["b/x", "a", "a/y", "b"], settings(), apply=True)
+    assert [row.name for row in done.rows] == ["a", "a/y", "b", "b/x"]
+
+
 def test_each_gets_its_own_settings():
     projects = Projects()
     create(Place(projects), projects, ["a", "b"], settings({"quota": 1}, ("b", {"quota": 2})), apply=True)
@@ -241,6 +260,22 @@ def test_a_failure_is_that_of_one_name_alone():
     assert done.counts == {"created": 2, "failed": 1}
     assert list(done.failures) == ["b"]
     assert projects.there.keys() == {"a", "c"}
+
+
+@pytest.mark.parametrize("as_wanted", [True, False])
+def test_another_worker_may_have_been_faster(as_wanted):
+    class Raced(Projects):
+        def ensure(self, name, wanted, apply):
+            if apply:
+                self.there[name] = {"quota": 1 if as_wanted else 2}
+                raise RegistryError("answered 400.", subject=name, status=400)
+            return super().ensure(name, wanted, apply)
+
+    raced = Raced()
+    done = create(Place(raced), raced, ["a"], settings({"quota": 1}), apply=True)
+    assert done.counts == ({"existing": 1} if as_wanted else {"failed": 1})
+    raced.there.clear()
+    assert create(Place(raced), raced, ["a"], settings(), apply=False).counts == {"created": 1}
 
 
 def test_who_is_not_let_in_ends_it():

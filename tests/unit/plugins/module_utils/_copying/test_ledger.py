@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import sqlite3
@@ -166,6 +167,57 @@ def test_runs_are_numbered_and_end_with_a_summary(ledger):
     assert (first["outcome"], first["ended"]) == (None, None)
     assert (second["outcome"], second["summary"], second["purpose"]) == ("failed", '{"counts": {"copied": 3}}', "copy")
     assert second["ended"] >= second["started"] >= first["started"]
+
+
+def summary(**counts):
+    return {"counts": counts, "bytes": 10, "blobs": {"uploaded": 1}, "requests": {"source": 2, "destination": 3}, "repositories": 1}
+
+
+def test_a_run_goes_on_in_another_task(ledger):
+    failed = BlobUnknown("the source does not have this blob.", subject="x")
+    unreadable = row("", repository="team/late", source_repository="team/late", action="plan", state="failed", error=failed)
+    ledger.record([row("1"), row("2", state="failed", error=failed), unreadable])
+    ledger.finish("failed", summary(copied=1, failed=2))
+
+    assert ledger.start(OLD, NEW, go_on=True) == 1
+    ledger.make_up(["team/late"])
+    # what the task before has copied is there now, and was copied all the same
+    late = row("3", repository="team/late", source_repository="team/late")
+    ledger.record([row("1", state="unchanged", action="unchanged"), row("2"), late])
+    ledger.finish("ok", summary(copied=2, unchanged=1, not_attempted=0))
+
+    (run,) = read(ledger, "SELECT * FROM runs")
+    assert run["outcome"] == "ok"
+    assert json.loads(run["summary"]) == {
+        "counts": {"copied": 3, "not_attempted": 0},
+        "bytes": 20,
+        "blobs": {"uploaded": 2},
+        "requests": {"source": 4, "destination": 6},
+        "repositories": 2,
+    }
+    assert read(ledger, "SELECT tag, state, action FROM tags ORDER BY tag") == [
+        {"tag": tag, "state": "copied", "action": "copy"} for tag in "123"
+    ]
+
+
+def test_what_failed_in_another_part_of_a_run_stays_failed(ledger):
+    ledger.record([row("1", state="failed", error=BlobUnknown("the source does not have this blob.", subject="x"))])
+    ledger.finish("failed", summary(failed=1))
+    ledger.start(OLD, NEW, go_on=True)
+    ledger.record([row("2")])
+    ledger.finish("ok", summary(copied=1))
+    (run,) = read(ledger, "SELECT * FROM runs")
+    assert run["outcome"] == "failed"
+    assert json.loads(run["summary"])["counts"] == {"copied": 1, "failed": 1, "not_attempted": 0}
+
+
+def test_a_run_goes_on_only_between_the_same_stores(ledger):
+    ledger.record([row("1")])
+    ledger.finish("ok", summary(copied=1))
+    assert ledger.start(OLD, OTHER, go_on=True) == 2
+    assert ledger.start(OLD, NEW) == 3
+    ledger.record([row("1", state="unchanged", action="unchanged")])
+    assert read(ledger, "SELECT state, run FROM tags") == [{"state": "unchanged", "run": 3}]
 
 
 def test_features_of_hosts(ledger):

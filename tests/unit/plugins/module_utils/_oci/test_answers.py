@@ -19,6 +19,8 @@ DIGEST = "sha256:" + "a" * 64
 OTHER = "sha512:" + "b" * 128
 WHERE = "registry.example.com:5000"
 SUBJECT = f"{WHERE}/team/app:1.0"
+TOO_MANY_IMAGES = "The repository with name 'a' in registry with id '1' already has the maximum allowed number of images which is '9'"
+TOO_MANY_TAGS = "Adding tag '1' to an image in the repository with name 'a' exceeds the maximum allowed number of tags per image"
 
 
 def response(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> Response:
@@ -167,6 +169,13 @@ def test_allow_says_whether_anything_can_be_written(status, allow, writable):
         (refusal(403, "DENIED", message="adding 1 GiB of storage will exceed the configured upper limit of 10 GiB"), errors.QuotaExceeded),
         (refusal(403, "DENIED", message="The image quota of the repository has been reached"), errors.QuotaExceeded),
         (refusal(405, "UNSUPPORTED", message="Limit on number of layers per image exceeded"), errors.QuotaExceeded),
+        (refusal(403, "DENIED", message=TOO_MANY_IMAGES), errors.QuotaExceeded),
+        (refusal(403, "DENIED", message=TOO_MANY_TAGS), errors.QuotaExceeded),
+        (refusal(403, "DENIED", message="Your authorization token has expired. Reauthenticate."), errors.AuthenticationFailed),
+        (read_answer(response(403, b"Your Authorization Token has expired. Please sign in.")), errors.AuthenticationFailed),
+        (refusal(404, "NAME_UNKNOWN", message="The repository with name 'team/immutable' does not exist"), errors.RepositoryUnknown),
+        (refusal(404, "NAME_UNKNOWN", message="The repository with name 'read-only' does not exist"), errors.RepositoryUnknown),
+        (refusal(403, "DENIED", message="not authorized to perform ecr:PutImage on arn:aws:ecr:x:1:repository/quota"), errors.AccessDenied),
         (refusal(403, "DENIED", message="requested access to the resource is denied"), errors.AccessDenied),
         (refusal(407), errors.AuthenticationFailed),
         (refusal(404), errors.RegistryError),

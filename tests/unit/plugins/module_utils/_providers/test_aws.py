@@ -11,6 +11,8 @@ import datetime
 import json
 import sys
 import threading
+import time
+import types
 
 import pytest
 
@@ -154,6 +156,51 @@ def test_what_the_model_does_not_take_is_a_wrong_option():
     with pytest.raises(errors.InvalidOption) as caught:
         aws.ask("ecr", "describe_repositories", "team/app", maxResults="many")
     assert caught.value.subject == "team/app"
+
+
+class Session:
+    """A session of boto3 whose roles live so many seconds, one after the other; `made`: the clients, with what they were given."""
+
+    region_name = None
+    meta = types.SimpleNamespace(endpoint_url="https://api.example.com")
+
+    def __init__(self, *lives):
+        self.lives = list(lives)
+        self.made = []
+
+    def __call__(self, profile_name=None):
+        return self
+
+    def client(self, service, **given):
+        self.made.append((service, given))
+        return self
+
+    def assume_role(self, **_asked):
+        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.lives.pop(0))
+        return {"Credentials": {"AccessKeyId": "id", "SecretAccessKey": "key", "SessionToken": "token", "Expiration": ends}}
+
+
+def test_the_keys_of_a_role_that_run_out_first_count(monkeypatch):
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
+    session = Session(1000, 4000, 4000)
+    monkeypatch.setattr(boto3, "Session", session)
+    aws = AWS({"region": "eu-central-1", "role_arn": "arn:aws:iam::123456789012:role/mover"})
+    for service in ("ecr", "kms", "ecr"):
+        aws.client(service)
+    assert [service for service, _given in session.made] == ["sts", "ecr", "sts", "kms"]
+    later = time.time() + 800
+    monkeypatch.setattr(time, "time", lambda: later)
+    aws.client("ecr")
+    aws.client("ecr")
+    assert [service for service, _given in session.made[4:]] == ["sts", "ecr"]
+
+
+def test_all_certificates_are_checked_with_the_file_that_is_given(monkeypatch):
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
+    session = Session(4000)
+    monkeypatch.setattr(boto3, "Session", session)
+    AWS({"region": "eu-central-1", "role_arn": "arn:aws:iam::123456789012:role/mover", "ca_bundle": "/etc/ca.pem"}).client("ecr")
+    assert {service: given["verify"] for service, given in session.made} == {"sts": "/etc/ca.pem", "ecr": "/etc/ca.pem"}
 
 
 def authorization(password, ends):
@@ -324,6 +371,29 @@ def test_settings_that_are_not_known():
 
 
 @pytest.mark.parametrize(
+    ("settings", "subject"),
+    [
+        ({"scan_on_push": "perhaps"}, "scan_on_push"),
+        ({"purge_tags": "perhaps"}, "purge_tags"),
+        ({"mutability": "IMMUTABLE", "mutability_exclusions": "latest"}, "mutability_exclusions"),
+        ({"mutability": "IMMUTABLE", "mutability_exclusions": [1]}, "mutability_exclusions"),
+        ({"encryption": "KMS", "kms_key": 7}, "kms_key"),
+        ({"tags": ["team"]}, "tags"),
+    ],
+)
+def test_settings_of_another_type(settings, subject):
+    """Those of a repository come as the playbook has them, without the module's own check of each."""
+    with pytest.raises(errors.InvalidOption) as caught:
+        checked(settings)
+    assert caught.value.subject == subject
+    assert caught.value.hint
+
+
+def test_settings_that_a_template_has_made_texts_of():
+    assert checked({"scan_on_push": "False", "purge_tags": "no"}) == {"scan_on_push": False, "purge_tags": False}
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ({"AWS": "123456789012"}, {"AWS": ["arn:aws:iam::123456789012:root"]}),
@@ -395,6 +465,31 @@ def test_a_creation_template_is_made_changed_and_deleted(stubs):
     settings.ensure({"creation_templates": [], "purge_creation_templates": True}, apply=True)
 
 
+def test_a_template_without_a_key_of_its_own_and_without_a_description(stubs):
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0f2f7f2e"
+    kept = {"prefix": "team", "appliedFor": ["CREATE_ON_PUSH"], "imageTagMutability": "MUTABLE"}
+    found = {**kept, "description": "old", "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": key}}
+    policies = {"lifecyclePolicy": "", "repositoryPolicy": "", "resourceTags": []}
+    sent = {**kept, "description": "", "encryptionConfiguration": {"encryptionType": "AES256"}, **policies}
+    wanted = {"prefix": "team", "applied_for": ["CREATE_ON_PUSH"], "description": "", "encryption": "AES256"}
+    settings = RegistrySettings(stubs.aws)
+    stubs.expect("describe_repository_creation_templates", {"repositoryCreationTemplates": [found]}, {"maxResults": 1000})
+    stubs.expect("update_repository_creation_template", {"repositoryCreationTemplate": sent}, sent)
+    assert settings.ensure({"creation_templates": [wanted]}, apply=True)
+    stubs.expect("describe_repository_creation_templates", {"repositoryCreationTemplates": [sent]}, {"maxResults": 1000})
+    assert settings.ensure({"creation_templates": [wanted]}, apply=True) == {}
+
+
+def test_the_kind_of_scanning_alone_leaves_the_rules(stubs):
+    rules = [{"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "team/*", "filterType": "WILDCARD"}]}]
+    stubs.expect("get_registry_scanning_configuration", {"scanningConfiguration": {"scanType": "BASIC", "rules": rules}}, {})
+    stubs.expect("put_registry_scanning_configuration", {}, {"scanType": "ENHANCED", "rules": rules})
+    differences = RegistrySettings(stubs.aws).ensure({"scanning": {"type": "ENHANCED"}}, apply=True)
+    before, after = differences["scanning"]
+    assert (before["type"], after["type"]) == ("BASIC", "ENHANCED")
+    assert before["rules"] == after["rules"]
+
+
 def test_a_template_without_a_purpose(stubs):
     stubs.expect("describe_repository_creation_templates", {"repositoryCreationTemplates": []}, {"maxResults": 1000})
     with pytest.raises(errors.InvalidOption) as caught:
@@ -460,9 +555,10 @@ def test_a_public_password(stubs):
     assert (found.username, found.password) == ("AWS", "password")
 
 
-def test_everybody_may_read_what_is_public(stubs):
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "AccessDeniedException"])
+def test_everybody_may_read_what_is_public(stubs, code):
     ecr = public(stubs, aws={})
-    stubs.refuse("get_authorization_token", "UnrecognizedClientException", "ecr-public")
+    stubs.refuse("get_authorization_token", code, "ecr-public")
     assert ecr.credential() is None
     assert ecr.tags("docker/library/nginx") is None
     with pytest.raises(errors.CatalogForbidden):

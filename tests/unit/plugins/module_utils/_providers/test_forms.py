@@ -13,6 +13,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.f
     is_true,
     moment,
     readable,
+    several,
+    typed,
     whole,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
@@ -40,6 +42,24 @@ def test_settings_that_are_numbers():
         with pytest.raises(InvalidOption) as refused:
             whole(wrong, "storage_limit")
         assert refused.value.subject == "storage_limit"
+
+
+def test_settings_that_are_lists():
+    assert several(["a", 1], "environments") == ["a", "1"]
+    # a text is no list of its letters
+    for wrong in ("v.*", None, {"a": 1}, 5):
+        with pytest.raises(InvalidOption) as refused:
+            several(wrong, "environments")
+        assert refused.value.subject == "environments"
+
+
+def test_settings_become_what_they_are():
+    kinds = {"private": bool, "most": int, "rules": list, "text": str, "other": str}
+    wanted = {"private": "false", "most": "5", "rules": ["a"], "text": 1, "other": None}
+    assert typed(wanted, kinds) == {"private": False, "most": 5, "rules": ["a"], "text": "1"}
+    with pytest.raises(InvalidOption) as refused:
+        typed({"private": "perhaps"}, kinds)
+    assert refused.value.subject == "private"
 
 
 def test_numbers_come_as_numbers_and_as_text():

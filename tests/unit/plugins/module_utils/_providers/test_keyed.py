@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 import pytest
@@ -21,6 +22,36 @@ A, B = "a" * 64, "b" * 64
 def file(path: str, name: str = "manifest.json", sha256: t.Any = A, **properties: t.Any) -> dict[str, t.Any]:
     rows = [{"key": key.replace("_", "."), "value": value} for key, value in properties.items()]
     return {"repo": "k", "path": path, "name": name, "sha256": sha256, "modified": "2026-11-01T10:00:00.000Z", "properties": rows}
+
+
+class Catalogue:
+    """The catalogue of a key: the same names at every request."""
+
+    def __init__(self, count: int) -> None:
+        self.names = [f"app{number:03}" for number in range(count)]
+        self._api = self
+
+    @staticmethod
+    def registry_path(key: keyed.Key) -> str:
+        return f"/api/docker/{key.name}/v2"
+
+    def ask(self, *_asked: t.Any, **_more: t.Any) -> types.SimpleNamespace:
+        return types.SimpleNamespace(document={"repositories": self.names})
+
+
+KEY = keyed.Key("docker-local", "local", "docker", True)
+
+
+def test_a_catalogue_of_a_key_that_may_be_cut() -> None:
+    with pytest.raises(InvalidAnswer, match="lists 100 repositories") as caught:
+        list(keyed.KeyedProvider._names(t.cast("keyed.KeyedProvider", Catalogue(100)), KEY))
+    assert caught.value.subject == "the catalogue of docker-local"
+    assert "repositories: include" in caught.value.hint
+
+
+def test_a_catalogue_of_a_key_that_comes_whole() -> None:
+    held = Catalogue(101)
+    assert list(keyed.KeyedProvider._names(t.cast("keyed.KeyedProvider", held), KEY)) == held.names
 
 
 def test_a_file_of_artifactory_is_a_tag() -> None:

@@ -21,6 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.p
 
 ALL = [
     "generic",
+    "distribution",
     "docker_hub",
     "harbor",
     "ecr",

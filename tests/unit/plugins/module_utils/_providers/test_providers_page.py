@@ -34,6 +34,7 @@ def test_every_setting_is_on_the_page():
     page = render()
     for provider in (get() for get in PROVIDERS.values()):
         assert all(f"| `{name}` | " in page for name in provider.settings)
+    assert not re.search(r"^\|---\|---\|\n(?!\|)", page, re.MULTILINE), "a table without rows"
 
 
 def test_it_is_written(tmp_path):

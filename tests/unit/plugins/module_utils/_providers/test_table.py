@@ -36,6 +36,7 @@ def greeting(*lines, **headers):
         ("swr", 'Bearer realm="https://images.example.com/swr/auth/v2/registry/auth",service="dockyard"'),
         ("generic", 'Basic realm="Registry Realm"'),
         ("generic", 'Bearer realm="https://auth.example.com/token",service="registry.example.com"'),
+        ("generic", 'Bearer realm="https://login.example.com/oauth2/token",service="registry.example.com"'),
         ("generic", "Negotiate"),
     ],
 )

@@ -15,6 +15,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci import 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import Features
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC, PROFILES
+from ansible_collections.registryops.migration.plugins.module_utils._providers.records import TagRecord
 from ansible_collections.registryops.migration.plugins.module_utils._stores import registry
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Received
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore
@@ -47,6 +48,16 @@ class Product:
         if self.error is not None:
             raise self.error
         return self.there.intersection(digests) if self.asks else None
+
+
+def test_a_tag_that_is_on_two_pages_of_a_list_comes_once():
+    records = [TagRecord("1", DIGESTS[0]), TagRecord("2", DIGESTS[1]), TagRecord("1", DIGESTS[2])]
+    store = store_of(types.SimpleNamespace(tags=lambda repository: records))
+    digests = {record.name: record.digest for record in records}
+    store.client.head_manifest = lambda repository, tag: Descriptor("application/json", digests[tag], 5)
+    listing = store.listing("team/app")
+    assert listing.tags == ["1", "2"]
+    assert listing.records["1"].digest == DIGESTS[2]
 
 
 def store_of(product):

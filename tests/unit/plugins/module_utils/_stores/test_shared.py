@@ -127,7 +127,7 @@ def shared(source, tmp_path):
 def test_a_wrapped_store_hands_everything_on():
     """What a store can do that is not handed on would be done by nobody."""
     public = {name for name in vars(Store) if not name.startswith("_")}
-    attributes = {"mounts", "keeps_manifests", "is_local", "brings_blobs"}
+    attributes = {"mounts", "keeps_manifests", "is_local", "brings_blobs", "connect_to"}
     assert public - attributes <= vars(Wrapped).keys()
     made = Wrapped(source := Source())
     assert all(getattr(made, name) == getattr(source, name) for name in (*attributes, "name", "profile"))
