@@ -25,7 +25,7 @@ from estate.swr import SoftwareRepositoryDouble
 from estate.v1_double import V1Double
 from estate.v1_images import push_all
 from runs.modules import Options, endpoint, run_module
-from runs.products import reach
+from runs.providers import reach
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry

@@ -49,6 +49,10 @@ REQUESTS = 16
 _READ_AHEAD = 64
 _ATTEMPTS = 5
 _SILENT = logging.NullHandler()
+_COMPARE = (
+    "Compare it with the host's own word (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); if it is right, add the key to "
+    "known_hosts, or give this fingerprint as ssh.fingerprint."
+)
 #: how often a session is asked for before there are fewer of them
 _REFUSALS = 3
 
@@ -149,7 +153,7 @@ class FileSource:
                 for data in self._opened.pieces() if self._opened else ():
                     self.received += len(data)
                     self._bandwidth.take(len(data))
-                    failures = 0
+                    failures = 0 if data else failures
                     yield data
                 if self.received == self.size:
                     self.close()
@@ -434,14 +438,18 @@ class SSHFiles(Files):
                 shown = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode("ascii").rstrip("=")
                 if wanted and shown == wanted:
                     return
-                raise _untrusted(host, f"shows the key SHA256:{shown}, which {'is another one' if wanted else 'nobody has vouched for'}.")
+                if wanted:
+                    raise HostKeyUntrusted(
+                        f"shows the key SHA256:{shown}, which has another fingerprint than was given.", subject=host, hint=_COMPARE
+                    )
+                raise HostKeyUntrusted(f"shows the key SHA256:{shown}, which nobody has vouched for.", subject=host, hint=_COMPARE)
 
         return Known()
 
     def _no_connection(self, paramiko: t.Any, error: BaseException) -> MigrationError:
         prefix = self._options.prefix
         if isinstance(error, paramiko.BadHostKeyException):
-            return _untrusted(self._host, "shows another key than the one that it is known by.")
+            return HostKeyUntrusted("shows another key than the one that it is known by.", subject=self._host, hint=_COMPARE)
         if isinstance(error, paramiko.PasswordRequiredException):
             return AuthenticationFailed(
                 "has a passphrase.", subject=f"{prefix}key_file", hint=f"Give it as {prefix}password, or load the key into the agent."
@@ -579,15 +587,6 @@ class _RemoteFile:
             with contextlib.suppress(OSError, EOFError):
                 self._file.close()
         self._files._give_back(session, usable=self._ended)
-
-
-def _untrusted(host: str, what: str) -> HostKeyUntrusted:
-    return HostKeyUntrusted(
-        what,
-        subject=host,
-        hint="Compare it with the host's own word (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); if it is right, add the key to "
-        "known_hosts, or give this fingerprint as ssh.fingerprint.",
-    )
 
 
 def _reason(error: BaseException) -> str:

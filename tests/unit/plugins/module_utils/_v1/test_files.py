@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
@@ -88,7 +89,8 @@ def test_local_files(tmp_path):
     assert files.read("images/json", 2) == b"{}"
     assert files.read("images/nothing", 2) is files.read("images/one", 2) is files.read("images/json/x", 2) is None
     assert (files.size("images/json"), files.size("images/one"), files.size("images/nothing")) == (2, None, None)
-    assert b"".join(files.open("images/json", 1).pieces()) == b"}"
+    with contextlib.closing(files.open("images/json", 1)) as opened:
+        assert b"".join(opened.pieces()) == b"}"
     with pytest.raises(InvalidAnswer):
         files.read("images/json", 1)
 
