@@ -489,6 +489,16 @@ def test_a_v1_registry_to_another_name(renewal: Environment, old: V1Registry | V
     assert destination.count("PUT") == 0
 
 
+def test_the_storage_of_a_v1_registry_has_no_name_to_share(
+    renewal: Environment, old: V1Registry | V1Double, destination: CountingRegistry
+) -> None:
+    old.stop()
+    renewal.always.update(V1_REGISTRY=destination.host, V2_REGISTRY=destination.host)
+    renewal.play(variables={"migrator_source": {"type": "v1_storage", "path": str(old.data)}})
+    assert tags_of(destination).keys() == V1_TAGS
+    assert renewal.control.report()["verified"]
+
+
 @covers("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
 def test_a_v1_registry_to_amazon_ecr(renewal: Environment, registries: RegistryFactory, old: V1Registry | V1Double) -> None:
     pytest.importorskip("moto", reason="moto is not installed: pip install moto flask flask-cors")
