@@ -101,7 +101,9 @@ def _install(python: Path, folder: Path) -> None:
 
 def _pip(python: Path, *arguments: str) -> None:
     command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments[:1], "--retries", "1", *arguments[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # how much pip says elsewhere is no number that this old one understands
+    environment = {name: value for name, value in os.environ.items() if name not in ("PIP_QUIET", "PIP_VERBOSE")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
         raise NotAvailable(f"the real v1 registry could not be installed ({said[:200]})")

@@ -18,8 +18,9 @@ from estate.docker_hub import DockerHubDouble
 from estate.images import ImageSet
 from estate.product import Answer, Asked
 from estate.push import push
+from estate.team_set import team_set
 from runs.modules import Options, endpoint, run_module, start_module
-from runs.providers import Product, assert_copied, assert_nothing_to_do, digests_of, team_set
+from runs.providers import Product, assert_copied, assert_nothing_to_do, digests_of
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import window_in_words
 
