@@ -215,7 +215,7 @@ def test_what_docker_images_shows_goes_to_a_registry_in_one_task(
     source = engine_endpoint(docker_engine, image_host=host)
     run = copy(source, endpoint(new), tmp_path, rules=[{"mapping": {"prefix": "cloud-develop"}}])
     result = done(run, copied=2)
-    assert {(name, tag) for name, tag in tags_of(new)} == {("cloud-develop/web", "v1"), ("cloud-develop/team/worker", "v1")}
+    assert set(tags_of(new)) == {("cloud-develop/web", "v1"), ("cloud-develop/team/worker", "v1")}
     for name, identity in identities.items():
         before, made = held.repositories[name].tags["v1"], manifest_of(new, f"cloud-develop/{name}", "v1")
         after = tags_of(new)[f"cloud-develop/{name}", "v1"]
