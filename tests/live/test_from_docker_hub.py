@@ -18,7 +18,7 @@ from estate.docker_hub import DockerHubDouble
 from estate.images import ImageSet
 from estate.product import Answer, Asked
 from estate.push import push
-from estate.team_set import team_set
+from estate.team_set import paged_set
 from runs.modules import Options, endpoint, run_module, start_module
 from runs.providers import Product, assert_copied, assert_nothing_to_do, digests_of
 
@@ -50,7 +50,7 @@ class _Shared(DockerHubDouble):
 def hub(registries: RegistryFactory) -> t.Iterator[Product]:
     """Docker Hub with the images of the team."""
     with _Shared(registries.start("behind", delete=True), {"mover": SECRET}, ["mover", "team", "library"]) as double:
-        push(double.behind.url, team_set())
+        push(double.behind.url, paged_set())
         yield Product(double, "mover", SECRET, {"provider": "docker_hub", "api_url": double.url, "namespaces": ["team"]})
 
 
@@ -80,21 +80,21 @@ def test_a_plan_counts_pulls_and_takes_none(hub: Product, plain: Registry, tmp_p
     double = double_of(hub)
     double.pull_limit = 100
     result = plan(hub, plain, tmp_path)
-    assert result["counts"]["copied"] == len(team_set().tags())
+    assert result["counts"]["copied"] == len(paged_set().tags())
     assert result["pulls"] == {"limit": 100, "window": 21600, "remaining": 100, "used": 0, "needed": MANIFESTS, "at_least": False}
     assert double.pulled == []
     assert double.count("GET", "/manifests/") == 0
     assert "pulls: 10 needed, 100 of 100 in 6 hours are left\n" in result["diff"]["prepared"]
     assert "not known: how many bytes 10 images would move" in result["diff"]["prepared"]
     run = hub.copy(plain, tmp_path, to=False)
-    assert_copied(run, plain, team_set().tags())
+    assert_copied(run, plain, paged_set().tags())
     assert run.result["pulls"] == {"limit": 100, "window": 21600, "remaining": 100 - MANIFESTS, "used": MANIFESTS}
     assert len(double.pulled) == MANIFESTS
     # what is there is not read again
     double.pulled.clear()
     assert plan(hub, plain, tmp_path)["pulls"]["needed"] == 0
     again = hub.copy(plain, tmp_path, to=False)
-    assert_nothing_to_do(again, len(team_set().tags()))
+    assert_nothing_to_do(again, len(paged_set().tags()))
     assert double.pulled == []
 
 
@@ -113,7 +113,7 @@ def test_a_plan_whose_lists_are_closed_says_the_least(hub: Product, plain: Regis
         "source": hub.endpoint(),
         "destination": endpoint(plain),
         "state_dir": str(tmp_path / "state"),
-        "rules": [{"repositories": {"include": sorted(team_set().repositories)}}],
+        "rules": [{"repositories": {"include": sorted(paged_set().repositories)}}],
     }
     result = hub.run("registry_image_copy", options, check=True, diff=True).result
     # the platforms of the index are not known
@@ -129,7 +129,7 @@ def test_without_a_limit_nothing_is_counted(hub: Product, plain: Registry, tmp_p
     assert "pulls:" not in result["diff"]["prepared"]
     assert result["bytes_copied"] > 20_000
     run = hub.copy(plain, tmp_path, to=False)
-    assert_copied(run, plain, team_set().tags())
+    assert_copied(run, plain, paged_set().tags())
 
 
 def test_stop_asks_for_no_manifest_beyond_the_limit(hub: Product, plain: Registry, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_stop_asks_for_no_manifest_beyond_the_limit(hub: Product, plain: Registr
     counts = run.result["counts"]
     assert counts["failed"] == 0
     assert counts["not_attempted"] >= 2
-    assert counts["copied"] + counts["not_attempted"] == len(team_set().tags())
+    assert counts["copied"] + counts["not_attempted"] == len(paged_set().tags())
     assert len(double.pulled) == 6
     assert double.refused_pulls == 0
     assert [row["kind"] for row in run.result["failures"]] == ["pulls_used_up"]
@@ -152,7 +152,7 @@ def test_stop_asks_for_no_manifest_beyond_the_limit(hub: Product, plain: Registr
     assert plan(hub, plain, tmp_path)["pulls"]["needed"] == MANIFESTS - 6
     rest = hub.copy(plain, tmp_path, to=False, on_quota="stop")
     assert not rest.result.get("failed"), rest.result
-    assert tags_of(plain) == team_set().tags()
+    assert tags_of(plain) == paged_set().tags()
     assert len(double.pulled) == MANIFESTS
 
 
@@ -181,8 +181,8 @@ def test_what_was_read_earlier_and_is_gone_is_missed(hub: Product, plain: Regist
     """That a manifest is kept does not make up for one that the registry has lost."""
     double = double_of(hub)
     double.pull_limit = 100
-    assert_copied(hub.copy(plain, tmp_path, to=False), plain, team_set().tags())
-    child = sorted(team_set().repositories["team/tool"].children())[0]
+    assert_copied(hub.copy(plain, tmp_path, to=False), plain, paged_set().tags())
+    child = sorted(paged_set().repositories["team/tool"].children())[0]
     with Client(double.behind.access) as client:
         client.request("DELETE", f"/v2/team/tool/manifests/{child}", expect=(202,))
     run = hub.copy(registries.start("another"), tmp_path, to=False)
@@ -197,7 +197,7 @@ def test_wait_goes_on_when_there_are_pulls_again(hub: Product, plain: Registry, 
     double = double_of(hub)
     double.pull_limit, double.pull_window = 6, 3
     run = hub.copy(plain, tmp_path, to=False)
-    assert_copied(run, plain, team_set().tags())
+    assert_copied(run, plain, paged_set().tags())
     assert double.refused_pulls == 0
     assert len(double.pulled) == MANIFESTS
     moments = sorted(moment for _who, moment, _path in double.pulled)
@@ -220,7 +220,7 @@ def test_who_waits_says_so_and_can_be_stopped(hub: Product, plain: Registry, tmp
     assert run is not None
     assert "asked to stop" in run.result["msg"]
     assert run.result["counts"]["failed"] == 0
-    assert run.result["counts"]["copied"] + run.result["counts"]["not_attempted"] == len(team_set().tags())
+    assert run.result["counts"]["copied"] + run.result["counts"]["not_attempted"] == len(paged_set().tags())
     assert len(tags_of(plain)) == run.result["counts"]["copied"]
     assert (len(double.pulled), double.refused_pulls) == (6, 0)
 
@@ -238,7 +238,7 @@ def test_others_take_the_last_pulls(hub: Product, plain: Registry, tmp_path: Pat
     double.others_begin_after = 105
     run = hub.copy(plain, tmp_path, to=False, concurrency=1)
     assert not run.result.get("failed"), run.result
-    assert tags_of(plain) == team_set().tags()
+    assert tags_of(plain) == paged_set().tags()
     assert len(pulled(double)) == MANIFESTS
 
 
@@ -256,7 +256,7 @@ def test_one_source_for_two_destinations_is_pulled_once(hub: Product, registries
     assert (planned["pulls"]["needed"], planned["pulls"]["at_least"]) == (MANIFESTS, True)
     result = hub.run("registry_image_copy", options).result
     assert not result.get("failed"), result
-    assert tags_of(first) == tags_of(second) == team_set().tags()
+    assert tags_of(first) == tags_of(second) == paged_set().tags()
     assert len(double.pulled) == result["pulls"]["used"] == MANIFESTS
 
 
@@ -289,13 +289,13 @@ def test_a_password_with_a_second_factor_is_told_the_way_out(hub: Product) -> No
     # each attempt counts towards the account's lock
     assert double.sign_ins == 1
     double.users["mover"] = SECRET
-    assert digests_of(hub.list()) == team_set().tags()
+    assert digests_of(hub.list()) == paged_set().tags()
 
 
 def test_the_api_is_left_alone_until_the_moment_that_it_names(hub: Product) -> None:
     double = double_of(hub)
     double.refusals = 1
-    assert digests_of(hub.list()) == team_set().tags()
+    assert digests_of(hub.list()) == paged_set().tags()
     assert double.statuses.count(429) == 1
 
 

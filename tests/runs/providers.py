@@ -58,6 +58,10 @@ class Product:
         usual = {"search_auth_files": False, **self.options}
         return endpoint(Access(self.double.url, self.user, self.password), **{**usual, **more})
 
+    def run(self, name: str, options: Options, **how: t.Any) -> ModuleRun:
+        """Run a module one of whose ends it is; `how`: see run_module."""
+        return _without_secrets(run_module(name, options, **how), self.endpoint())
+
     def list(self, details: str = "digests", repositories: Options | None = None, **more: t.Any) -> ModuleRun:
         """Have everything listed, or these repositories; `more`: options of the connection."""
         options = self.endpoint(**more)

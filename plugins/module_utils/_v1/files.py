@@ -360,7 +360,9 @@ class SSHFiles(Files):
                 subject=self._host,
                 hint="Its SSH server has to offer the subsystem sftp, and a session over a connection (MaxSessions).",
             )
-            raise (_SessionRefused(meant) if isinstance(error, paramiko.ChannelException) else meant) from error
+            # of two that are refused at the same time, paramiko tells only one why
+            is_refused = isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
+            raise (_SessionRefused(meant) if is_refused else meant) from error
 
     def _forget(self) -> None:
         with self._lock:
