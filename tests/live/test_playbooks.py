@@ -445,6 +445,11 @@ def test_further_destinations_get_what_they_need(
     wanted = {(f"all/{name}", tag): digest for (name, tag), digest in held.tags().items()}
     assert compare.tags_of(destination) == compare.tags_of(projects) == wanted
 
+    # the copy has everything in its place, and yet what was asked for is not there
+    played = here.play("migrate", expect=2, registry_repository_settings={"publik": True}, **further)
+    assert "publik" in played.output.rpartition("End with a failure")[2]
+    assert here.report()["counts"] == {"unchanged": len(held.tags())}
+
 
 def test_missing_connections_are_named(control: MakeControl) -> None:
     here = control()

@@ -12,6 +12,7 @@ holds, so an image of the key is looked for under its own name, once.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import re
 import threading
@@ -60,7 +61,7 @@ class Key:
     is_listed: bool
 
 
-class KeyedProvider(Provider):
+class KeyedProvider(Provider, abc.ABC):
     """One registry of a repository manager. Threads share it; what a key holds is read once."""
 
     lists_digests = True
@@ -84,21 +85,21 @@ class KeyedProvider(Provider):
         """The headers that say who asks the API."""
         return authorization_of(self.site)
 
+    @abc.abstractmethod
     def read_keys(self) -> t.Mapping[str, Key]:
         """All keys with images that this user sees."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read_others(self) -> t.Mapping[str, str]:
         """What all keys that this user sees are made for, those without images too."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read_images(self, key: Key) -> Images | None:
         """All that a key holds; None where the product has no such list for this kind. AccessDenied where this user may not read it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def registry_path(self, key: Key) -> str:
         """Where the API has the distribution API of a key."""
-        raise NotImplementedError
 
     def key_of_address(self) -> str:
         """The key that the registry's address seems to belong to; empty for none."""
