@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - registryops.migration contributors (@registryops)
 description:
-  - Lists users and organizations, with their members, teams and access tokens where that is asked for. Passwords and what is kept of tokens are
-    never returned.
+  - Lists users and organizations, with their members, teams and access tokens where that is asked for. Passwords, and what is kept of
+    tokens, are never returned.
 extends_documentation_fragment:
   - registryops.migration.msr
   - registryops.migration.registries.info
@@ -105,7 +105,7 @@ def main() -> None:
             "gather": {"type": "list", "elements": "str", "choices": list(GATHERED), "default": []},
         }
     )
-    run(module, account_rows)
+    run(module, account_rows, of_one=False)
 
 
 if __name__ == "__main__":

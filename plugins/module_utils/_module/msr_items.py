@@ -206,8 +206,11 @@ def shown(item: Item) -> Result:
     return {**fields, **({"identifier": identifier} if identifier else {})}
 
 
-def run(module: AnsibleModule, work: t.Callable[[Items, Singles, Options], Result]) -> t.NoReturn:
-    """Do what a module is for, from its options to its end. `work` returns what the result has besides what all of them have."""
+def run(module: AnsibleModule, work: t.Callable[[Items, Singles, Options], Result], *, of_one: bool = True) -> t.NoReturn:
+    """Do what a module is for, from its options to its end. `work` returns what the result has besides what all of them have.
+
+    `of_one`: whether it is about one thing, with what belongs to it.
+    """
     people = None
     try:
         people = people_of(module.params, on_secret=module.no_log_values.add, warn=module.warn)
@@ -218,8 +221,8 @@ def run(module: AnsibleModule, work: t.Callable[[Items, Singles, Options], Resul
     finally:
         if people is not None:
             people.close()
-    result = {**items.result(), **more}
-    if module._diff:
+    result = {**(items.result() if of_one else {"changed": False}), **more}
+    if module._diff and of_one:
         result["diff"] = items.diff()
     module.exit_json(**result)
     raise AssertionError("exit_json does not return")
@@ -441,9 +444,12 @@ def ensure_settings(module: AnsibleModule) -> t.NoReturn:
             singles.change_settings(due)
         differences = {option: {"before": now[name], "after": due[name]} for option, name in SETTINGS.items() if name in due}
         settings = {option: {**now, **due}[name] for option, name in SETTINGS.items() if name in now}
-        return {"changed": bool(due), "differences": differences, "settings": settings}
+        result: Result = {"changed": bool(due), "differences": differences, "settings": settings}
+        if module._diff:
+            result["diff"] = {side: {option: row[side] for option, row in differences.items()} for side in ("before", "after")}
+        return result
 
-    run(module, work)
+    run(module, work, of_one=False)
 
 
 # -- what there is
