@@ -53,15 +53,20 @@ _value:
       username: migration_user
       password: source-token
       database:
-        type: ssh
-        host: 1.2.3.5
+        ssh:
+          host: 192.0.2.5
+          username: ubuntu
+          key_file: /home/me/id_rsa
+          node: msr
+          sudo: true
     msr_destination:
       url: destination.msr.example.com:34034
       username: migration_user
       password: destination-token
       database:
-        type: kubernetes
-        namespace: default
+        kubernetes:
+          kubeconfig: /home/me/kubeconfig
+          namespace: default
     msr_threads: 5
     registry_threads: 5
     msr_token_limit: 50
@@ -74,17 +79,17 @@ from ansible.errors import AnsibleFilterError
 
 #: where each variable of the script goes: the path to it in the variables of the playbook
 _TEXTS: dict[str, tuple[str, ...]] = {
-    "MKE_NODE": ("msr_source", "accounts_database", "host"),
-    "MKE_NODE_SSH_KEY": ("msr_source", "accounts_database", "key_file"),
-    "MKE_NODE_SSH_USER": ("msr_source", "accounts_database", "username"),
-    "SOURCE_MSR_NODE": ("msr_source", "database", "host"),
-    "SOURCE_MSR_SSH_KEY": ("msr_source", "database", "key_file"),
-    "SOURCE_MSR_SSH_USER": ("msr_source", "database", "username"),
+    "MKE_NODE": ("msr_source", "accounts_database", "ssh", "host"),
+    "MKE_NODE_SSH_KEY": ("msr_source", "accounts_database", "ssh", "key_file"),
+    "MKE_NODE_SSH_USER": ("msr_source", "accounts_database", "ssh", "username"),
+    "SOURCE_MSR_NODE": ("msr_source", "database", "ssh", "host"),
+    "SOURCE_MSR_SSH_KEY": ("msr_source", "database", "ssh", "key_file"),
+    "SOURCE_MSR_SSH_USER": ("msr_source", "database", "ssh", "username"),
     "SOURCE_MSR_URL": ("msr_source", "url"),
     "SOURCE_MSR_USERNAME": ("msr_source", "username"),
     "SOURCE_MSR_TOKEN": ("msr_source", "password"),
-    "KUBECONFIG": ("msr_destination", "database", "kubeconfig"),
-    "DEST_MSR_K8S_NAMESPACE": ("msr_destination", "database", "namespace"),
+    "KUBECONFIG": ("msr_destination", "database", "kubernetes", "kubeconfig"),
+    "DEST_MSR_K8S_NAMESPACE": ("msr_destination", "database", "kubernetes", "namespace"),
     "DEST_MSR_URL": ("msr_destination", "url"),
     "DEST_MSR_USERNAME": ("msr_destination", "username"),
     "DEST_MSR_TOKEN": ("msr_destination", "password"),
@@ -96,12 +101,8 @@ _NUMBERS: dict[str, tuple[int, tuple[str, ...]]] = {
 }
 #: paths in the script's container
 _PATHS = frozenset({"MKE_NODE_SSH_KEY", "SOURCE_MSR_SSH_KEY", "KUBECONFIG"})
-#: how the databases are reached that the file names a host, or a cluster, of
-_WAYS = {
-    ("msr_source", "accounts_database"): {"type": "ssh", "deployment": "mke"},
-    ("msr_source", "database"): {"type": "ssh", "deployment": "msr"},
-    ("msr_destination", "database"): {"type": "kubernetes"},
-}
+#: what the script takes for granted of the hosts that it reaches
+_NODES = {"accounts_database": {"node": "mke", "sudo": True}, "database": {"node": "msr", "sudo": True}}
 _KNOWN = frozenset({*_TEXTS, *_NUMBERS})
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=")
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
@@ -125,9 +126,10 @@ def msr_script_variables(environment: t.Any, volumes: t.Any = ()) -> dict[str, t
             if not text.isascii() or not text.isdecimal() or int(text) < least:
                 raise _wrong(f"{name} is no whole number from {least}.")
             variables.update(dict.fromkeys(places, int(text)))
-    for (side, option), way in _WAYS.items():
-        if option in variables.get(side, {}):
-            variables[side][option] = {**way, **variables[side][option]}
+    for option, granted in _NODES.items():
+        way = variables.get("msr_source", {}).get(option)
+        if way:
+            way["ssh"].update(granted)
     return variables
 
 

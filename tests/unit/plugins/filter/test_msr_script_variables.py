@@ -45,25 +45,29 @@ def test_every_variable_of_the_file_has_its_place(variables):
             "username": "migration user",
             "password": 'its $HOME "and" `more` #2',
             "database": {
-                "type": "ssh",
-                "deployment": "msr",
-                "host": "192.0.2.5",
-                "username": "ubuntu",
-                "key_file": "/home/me/id_rsa",
+                "ssh": {
+                    "host": "192.0.2.5",
+                    "username": "ubuntu",
+                    "key_file": "/home/me/id_rsa",
+                    "node": "msr",
+                    "sudo": True,
+                },
             },
             "accounts_database": {
-                "type": "ssh",
-                "deployment": "mke",
-                "host": "192.0.2.4",
-                "username": "ubuntu",
-                "key_file": "/home/me/id_rsa",
+                "ssh": {
+                    "host": "192.0.2.4",
+                    "username": "ubuntu",
+                    "key_file": "/home/me/id_rsa",
+                    "node": "mke",
+                    "sudo": True,
+                },
             },
         },
         "msr_destination": {
             "url": "destination.example.com:34034",
             "username": "mover",
             "password": 'a "b" $c \\ d$ e',
-            "database": {"type": "kubernetes", "kubeconfig": "/etc/kube/config", "namespace": "default"},
+            "database": {"kubernetes": {"kubeconfig": "/etc/kube/config", "namespace": "default"}},
         },
         "msr_threads": 5,
         "registry_threads": 5,
@@ -82,9 +86,9 @@ def test_the_deepest_volume_counts_and_other_paths_stay(variables):
     volumes = ["/a:/config", "/b/key:/config/id_rsa:ro", "/c:/conf"]
     given = {"MKE_NODE_SSH_KEY": "/config/id_rsa", "SOURCE_MSR_SSH_KEY": "/config/other", "KUBECONFIG": "/configuration/kube"}
     found = variables(given, volumes=volumes)
-    assert found["msr_source"]["accounts_database"]["key_file"] == "/b/key"
-    assert found["msr_source"]["database"]["key_file"] == "/a/other"
-    assert found["msr_destination"]["database"]["kubeconfig"] == "/configuration/kube"
+    assert found["msr_source"]["accounts_database"]["ssh"]["key_file"] == "/b/key"
+    assert found["msr_source"]["database"]["ssh"]["key_file"] == "/a/other"
+    assert found["msr_destination"]["database"]["kubernetes"]["kubeconfig"] == "/configuration/kube"
 
 
 @pytest.mark.parametrize(
