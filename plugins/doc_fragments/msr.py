@@ -10,6 +10,7 @@ import textwrap
 class ModuleDocFragment:
     #: made below, out of the first one
     SOURCE: str
+    REQUIRED_SOURCE: str
     DESTINATION: str
 
     # the options of _module/msr.py, MSR; without O(), for they stand at the top of some modules, and below a connection of others
@@ -106,7 +107,7 @@ attributes:
 """
 
 
-def _connection(name: str, description: str) -> str:
+def _connection(name: str, description: str, required: bool = True) -> str:
     """The same options below one of two connections."""
     _before, _header, options = ModuleDocFragment.DOCUMENTATION.partition("options:\n")
     suboptions = textwrap.indent(options, "    ")
@@ -115,9 +116,11 @@ options:
   {name}:
     description: {description}
     type: dict
+    required: {str(required).lower()}
     suboptions:
 {suboptions}"""
 
 
-ModuleDocFragment.SOURCE = _connection("source", "The MSR that people come from.")
+ModuleDocFragment.SOURCE = _connection("source", "The MSR that people come from.", required=False)
+ModuleDocFragment.REQUIRED_SOURCE = _connection("source", "The MSR that people come from.")
 ModuleDocFragment.DESTINATION = _connection("destination", "The MSR that people go to.")
