@@ -252,7 +252,7 @@ class MSRAPI:
         if not token:
             raise InvalidAnswer(f"answered without {name}.", subject=what, hint="Use login: basic, or look at the address.")
         self._on_secret(token)
-        return f"Bearer {token}" if self._at_mke else f"SessionToken {token}"
+        return f"Bearer {token}"
 
     # -- settings of the whole
     def settings(self) -> dict[str, t.Any]:
