@@ -116,6 +116,10 @@ class People(abc.ABC):
     def write(self, changes: t.Sequence[Change]) -> list[MigrationError | None]:
         """Carry out changes (created, changed, removed) that are of one kind. What went wrong with each; None where nothing did."""
 
+    def notes(self) -> list[str]:
+        """What has been read or written in another way than one would think, and whoever runs this ought to know."""
+        return []
+
     # -- proof
     @abc.abstractmethod
     def level(self, user: str, namespace: str, repository: str) -> str | None:

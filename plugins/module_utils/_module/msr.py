@@ -51,7 +51,7 @@ def people_of(
     database whose library is not there.
     """
     from ansible_collections.registryops.migration.plugins.module_utils._msr.api import MSRAPI, Login
-    from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
+    from ansible_collections.registryops.migration.plugins.module_utils._msr.people import THREADS, MSRPeople
 
     try:
         host, plain_http = split_url(options["url"], options["plain_http"])
@@ -68,4 +68,4 @@ def people_of(
     on_secret(options["password"])
     login = Login(options["username"], options["password"], options["login"] == "session")
     api = MSRAPI(f"{scheme}://{canonical_registry(host)}", login, http, accounts, on_secret)
-    return MSRPeople(api)
+    return MSRPeople(api, threads=options["concurrency"] or THREADS)
