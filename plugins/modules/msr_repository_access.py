@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - registryops.migration contributors (@registryops)
 description:
-  - Gives a team rights in one repository, or in all repositories of a namespace, those that are yet to come as well; or takes them away.
+  - Gives a team rights in one repository of its organization, or in all of them, those that are yet to come as well; or takes them away.
   - Rights add up over teams. Administrators of an organization may do everything in it without them.
 extends_documentation_fragment:
   - registryops.migration.msr
@@ -29,11 +29,8 @@ options:
     description: The team's name.
     type: str
     required: true
-  namespace:
-    description: The namespace that the rights are in. By default the organization's own.
-    type: str
   repository:
-    description: The repository's name in the namespace. Without it the rights are for all of the namespace.
+    description: The name of a repository of the organization. Without it the rights are for all of them.
     type: str
   level:
     description:
@@ -122,7 +119,6 @@ def main() -> None:
             **STATE,
             "organization": {"type": "str", "required": True},
             "team": {"type": "str", "required": True},
-            "namespace": {"type": "str"},
             "repository": {"type": "str"},
             "level": {"type": "str", "choices": ACCESS_LEVELS},
         },

@@ -55,7 +55,7 @@ options:
     type: bool
     default: false
   directory_sync:
-    description: How the team's members are taken from an LDAP directory.
+    description: How the team's members are taken from an LDAP directory. What is not given of it is empty.
     type: dict
     suboptions:
       enable_sync:

@@ -38,8 +38,10 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Webhook,
     compared_fields,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, MSR_EXCLUSIVE, people_of
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import Options, fail, without_none
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import Options, fail
+from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import SYNC_FIELDS
 from ansible_collections.registryops.migration.plugins.module_utils._msr.single import Singles
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError
 
@@ -68,9 +70,11 @@ def make_msr_module(spec: Options, **more: t.Any) -> AnsibleModule:
 class Items:
     """What a task makes of the things of one MSR. With `apply` it is done, otherwise only said."""
 
-    def __init__(self, people: People, apply: bool) -> None:
+    def __init__(self, people: People, apply: bool, hashes_known: bool = False) -> None:
+        """`hashes_known`: a user without a hash has no password."""
         self._people = people
         self._apply = apply
+        self._hashes_known = hashes_known
         #: all that was looked at, in that order
         self.changes: list[Change] = []
 
@@ -86,7 +90,13 @@ class Items:
                 subject="type",
                 hint="Users and organizations share their names: choose another one.",
             )
-        differences = _differences(wanted, existing, secrets)
+        if isinstance(wanted, Account) and wanted.password_hash and existing is not None and not self._hashes_known:
+            raise InvalidOption(
+                "cannot be compared with the one that the user has.",
+                subject="password_hash",
+                hint="Give database, or accounts_database where accounts are those of MKE; or new_password.",
+            )
+        differences = _differences(wanted, existing, secrets or self._hashes_known)
         state = CREATED if existing is None else CHANGED if differences else UNCHANGED
         whole = wanted if existing is None else _completed(wanted, existing)
         self._carry_out(Change(state, whole, existing, differences))
@@ -107,7 +117,7 @@ class Items:
         return self._people.look(item)
 
     def _carry_out(self, change: Change) -> None:
-        if change.is_due and change.wanted is not None:
+        if change.state == CREATED and change.wanted is not None:
             refusal = self._people.refusal(change.wanted)
             if refusal is not None:
                 raise refusal
@@ -170,20 +180,23 @@ class Items:
         return {side: "".join(f"{line}\n" for line in lines) for side, lines in sides.items()}
 
 
+#: fields that say more than a name although they have no default, or another one than None
+_SAYING_MORE = ("level", "is_organization")
+
+
 def _differences(wanted: Item, existing: Item | None, secrets: bool) -> dict[str, tuple[t.Any, t.Any]]:
     """`{field: (before, after)}` of what is asked for and not so; fields that name an item differ in none."""
-    found: dict[str, tuple[t.Any, t.Any]] = {}
-    for field in dataclasses.fields(wanted):
-        # what has no default, or an empty one, names the item
-        if field.default is not None or field.name not in compared_fields(type(wanted)):
-            continue
-        after = getattr(wanted, field.name)
-        before = getattr(existing, field.name) if existing is not None else None
-        if after is not None and after != before:
-            found[field.name] = (before, after)
+    if existing is None:
+        found = {
+            field.name: (None, getattr(wanted, field.name))
+            for field in dataclasses.fields(wanted)
+            if (field.default is None or field.name in _SAYING_MORE) and field.name in compared_fields(type(wanted))
+        }
+        found = {name: pair for name, pair in found.items() if pair[1] not in (None, False)}
+    else:
+        found = {name: pair for name, pair in change_of(wanted, existing).differences.items() if name != "password"}
     for name in _SECRETS:
-        given = getattr(wanted, name, "")
-        known = getattr(existing, name, "") if existing is not None else ""
+        given, known = getattr(wanted, name, ""), getattr(existing, name, "")
         if given and (existing is None or (given != known if known else secrets)):
             found[name] = ("none" if existing is None else "another", "as given")
     return found
@@ -191,10 +204,13 @@ def _differences(wanted: Item, existing: Item | None, secrets: bool) -> dict[str
 
 def _completed(wanted: AnItem, existing: AnItem) -> AnItem:
     """`wanted`, with what it does not say as it is."""
-    missing = {
-        field.name: getattr(existing, field.name) for field in dataclasses.fields(wanted) if getattr(wanted, field.name) in (None, "")
-    }
-    return dataclasses.replace(wanted, **missing)
+    compared = compared_fields(type(wanted))
+    unsaid = [
+        field.name
+        for field in dataclasses.fields(wanted)
+        if getattr(wanted, field.name) is None or (field.name not in compared and not getattr(wanted, field.name))
+    ]
+    return dataclasses.replace(wanted, **{name: getattr(existing, name) for name in unsaid})
 
 
 def shown(item: Item) -> Result:
@@ -214,7 +230,7 @@ def run(module: AnsibleModule, work: t.Callable[[Items, Singles, Options], Resul
     people = None
     try:
         people = people_of(module.params, on_secret=module.no_log_values.add, warn=module.warn)
-        items = Items(people, not module.check_mode)
+        items = Items(people, not module.check_mode, people.accounts_database is not None)
         more = work(items, Singles(people.api), module.params)
     except MigrationError as error:
         fail(module, error)
@@ -277,6 +293,16 @@ def _ensure_members(items: Items, wanted: t.Mapping[str, AMember], purged: t.Seq
 
 # -- teams
 
+#: suboptions of directory_sync: what they are called in the product
+SYNC_OPTIONS: t.Mapping[str, str] = {
+    "select_group_members": "selectGroupMembers",
+    "group_dn": "groupDN",
+    "group_member_attr": "groupMemberAttr",
+    "search_base_dn": "searchBaseDN",
+    "search_scope_subtree": "searchScopeSubtree",
+    "search_filter": "searchFilter",
+}
+
 
 def ensure_team(items: Items, singles: Singles, params: Options) -> Result:
     """The module msr_team."""
@@ -285,7 +311,7 @@ def ensure_team(items: Items, singles: Singles, params: Options) -> Result:
         params["organization"],
         params["name"],
         description=params["description"],
-        directory_sync=None if sync is None else without_none(sync) if sync.get("enable_sync") else {},
+        directory_sync=None if sync is None else _sync_of(sync),
         group_link=params["group_link"],
     )
     if params["state"] == "absent":
@@ -298,6 +324,14 @@ def ensure_team(items: Items, singles: Singles, params: Options) -> Result:
         }
         _ensure_members(items, wanted, [team.organization, team.name] if params["purge_members"] else [])
     return {"team": shown(whole)}
+
+
+def _sync_of(options: Options) -> Options:
+    """The option directory_sync as the model has it: empty where nothing is taken from a directory."""
+    if not options["enable_sync"]:
+        return {}
+    given = {name: options[option] for option, name in SYNC_OPTIONS.items()}
+    return {name: usual if given[name] is None else given[name] for name, usual in SYNC_FIELDS.items()}
 
 
 # -- repositories, and who may do what with them
@@ -321,10 +355,9 @@ def ensure_repository(items: Items, singles: Singles, params: Options) -> Result
 
 def ensure_access(items: Items, singles: Singles, params: Options) -> Result:
     """The module msr_repository_access."""
-    namespace = params["namespace"] or params["organization"]
     # one that is to be absent is named by its key alone, which the level is no part of
     level = params["level"] or LEVELS[0]
-    grant = Grant(params["organization"], params["team"], namespace, params["repository"] or "", level)
+    grant = Grant(params["organization"], params["team"], params["organization"], params["repository"] or "", level)
     if params["state"] == "absent":
         items.absent(grant)
         return {}
