@@ -15,8 +15,25 @@ from estate.msr.answers import Refusal, form, next_page, number, page
 from estate.msr.passwords import token_hash
 from estate.msr.rights import LEVELS, covers, membership, namespace_level, repository_level
 from estate.msr.rows import (
-    ACCOUNTS, MANIFESTS, NAMESPACE_GRANTS, POLL_MIRRORINGS, PROMOTIONS, PROPERTIES, PRUNINGS, PUSH_MIRRORINGS, REPOSITORIES,
-    REPOSITORY_GRANTS, TAGS, TEAM_MEMBERS, TEAMS, TOKENS, WEBHOOKS, Place, Row, moment, written,
+    ACCOUNTS,
+    MANIFESTS,
+    NAMESPACE_GRANTS,
+    POLL_MIRRORINGS,
+    PROMOTIONS,
+    PROPERTIES,
+    PRUNINGS,
+    PUSH_MIRRORINGS,
+    REPOSITORIES,
+    REPOSITORY_GRANTS,
+    TAGS,
+    TEAM_MEMBERS,
+    TEAMS,
+    TOKENS,
+    WEBHOOKS,
+    Place,
+    Row,
+    moment,
+    written,
 )  # fmt: skip
 from estate.msr.store import key_of
 from estate.msr.tables import Duplicate

@@ -10,14 +10,32 @@ import dataclasses
 import typing as t
 import uuid
 
+from estate.images import OCI_MANIFEST
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, new_repository
 from estate.msr.passwords import bcrypt_hash, pbkdf2_hash, token_hash
 from estate.msr.rows import (
-    ACCOUNTS, MANIFESTS, MEMBERS, NAMESPACE_GRANTS, POLL_MIRRORINGS, PROMOTIONS, PRUNINGS, PUSH_MIRRORINGS, REPOSITORIES,
-    REPOSITORY_GRANTS, TAGS, TEAM_MEMBERS, TEAMS, TOKENS, WEBHOOKS, Place, Row, moment,
+    ACCOUNTS,
+    MANIFESTS,
+    MEMBERS,
+    NAMESPACE_GRANTS,
+    POLL_MIRRORINGS,
+    PROMOTIONS,
+    PRUNINGS,
+    PUSH_MIRRORINGS,
+    REPOSITORIES,
+    REPOSITORY_GRANTS,
+    TAGS,
+    TEAM_MEMBERS,
+    TEAMS,
+    TOKENS,
+    WEBHOOKS,
+    Place,
+    Row,
+    moment,
 )  # fmt: skip
 
 if t.TYPE_CHECKING:
+    from estate.images import Manifest
     from estate.msr.tables import Tables
 
 #: a moment that is no round number
@@ -245,12 +263,13 @@ class Size:
     tokens: int = 5000
 
 
-def large_set(tables: Tables, size: Size = Size(), digest: str = "sha256:" + "0" * 64) -> People:  # noqa: B008 - it cannot be changed
-    """Write people of a large company, the same at every run but for their ids. Tags are rows alone, of one manifest with this digest.
+def large_set(tables: Tables, size: Size, manifest: Manifest | None = None) -> People:
+    """Write people of a large company, the same at every run but for their ids. All tags are of one manifest.
 
-    All users have the password `password <name>`.
+    All users have the password `password <name>`. Tags are rows alone: `images.large_images` has images as well.
     """
     people = People(tables)
+    digest, media_type = (manifest.digest, manifest.media_type) if manifest else ("sha256:" + "0" * 64, OCI_MANIFEST)
     users = [f"user{number:04}" for number in range(size.users)]
     organizations = [f"org{number:03}" for number in range(size.organizations)]
     for number, name in enumerate(users):
@@ -299,6 +318,8 @@ def large_set(tables: Tables, size: Size = Size(), digest: str = "sha256:" + "0"
         step += 1
     for number in range(size.tags):
         people.tag(paths[number % size.repositories], f"v{number // size.repositories}", digest, age=number % 400)
+    for path in paths[: size.tags]:
+        people.manifest(path, digest, media_type, os="linux", architecture="amd64", size=len(manifest.data) if manifest else 0)
     for number in range(size.tokens):
         people.token(users[number % size.users], f"token {number}", automatic=number % 3 > 0, used=number % 5 > 0)
     people.write()
