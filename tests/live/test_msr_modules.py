@@ -9,22 +9,20 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation, install
+from estate.msr.double import ADMINISTRATORS_PASSWORD
 from estate.msr.passwords import fits, token_hash
-from estate.msr.rows import ACCOUNTS, INDEXES, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
+from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
 from runs.modules import ModuleRun, Options, run_module
+from runs.msr import connection, rows_of
 
 if t.TYPE_CHECKING:
-    from estate.certificates import CertificateAuthority
-
-#: all tables
-PLACES = tuple(INDEXES)
+    from conftest import MakeMSR
+    from estate.msr.double import Installation
 
 
 @pytest.fixture(scope="module")
-def msr(tmp_path_factory: pytest.TempPathFactory, certificate_authority: CertificateAuthority) -> t.Iterator[Installation]:
-    with install(tmp_path_factory.mktemp("msr"), certificate_authority) as installation:
-        yield installation
+def msr(make_shared_msr: MakeMSR) -> Installation:
+    return make_shared_msr()
 
 
 class Ensure:
@@ -32,14 +30,7 @@ class Ensure:
 
     def __init__(self, msr: Installation) -> None:
         self.msr = msr
-        self.connection: Options = {
-            "url": msr.msr.host,
-            "username": ADMINISTRATOR,
-            "password": ADMINISTRATORS_PASSWORD,
-            "ca_path": str(msr.msr.access.ca_file),
-            "certs_dirs": [],
-            "attempts": 2,
-        }
+        self.connection = connection(msr)
 
     def once(self, module: str, check: bool = False, **options: t.Any) -> ModuleRun:
         """One run."""
@@ -65,8 +56,7 @@ class Ensure:
 
     def rows(self) -> t.Any:
         """All of the database, for comparisons."""
-        with self.msr.tables.moment():
-            return {place: {str(row): row for row in self.msr.tables.all(place)} for place in PLACES}
+        return rows_of(self.msr)
 
     def info(self, name: str) -> Options:
         """An account with all that belongs to it."""
