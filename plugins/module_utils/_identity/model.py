@@ -292,6 +292,14 @@ class Estate:
         """All items of a class, by their keys."""
         return t.cast("dict[Key, AnItem]", self._items[cls.kind])
 
+    def like(self, item: Item) -> Item | None:
+        """The item of the same kind with the same key."""
+        return t.cast("Item | None", self._items[item.kind].get(item.key))
+
+    def find(self, cls: type[t.Any], key: Key) -> Item | None:
+        """The item of a class with a key."""
+        return t.cast("Item | None", self._items[cls.kind].get(key))
+
     def __iter__(self) -> t.Iterator[Item]:
         """All items, in the order in which they can be written."""
         for items in self._items.values():
