@@ -37,7 +37,7 @@ from estate.msr.rows import (
 from estate.msr.seeding import People, small_set
 from estate.push import push
 from estate.team_set import team_set
-from runs.msr import MSRControl, connection, rows_of
+from runs.msr import MSRControl, reach, rows_of
 
 requests = pytest.importorskip("requests")
 
@@ -90,7 +90,7 @@ def moved(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) ->
     there.member("operations", "heidi")
     there.write()
     secrets = [*people.passwords.values(), *people.tokens, *(token_hash(token) for token in people.tokens)]
-    control = MSRControl(tmp_path_factory.mktemp("control"), connection(source), connection(destination), secrets)
+    control = MSRControl(tmp_path_factory.mktemp("control"), reach(source), reach(destination), secrets)
     before, ids = rows_of(destination), ids_of(destination)
     planned = control.play("migrate_msr", "--check", "--diff")
     after_plan = rows_of(destination)

@@ -13,7 +13,7 @@ from estate.msr.double import ADMINISTRATORS_PASSWORD
 from estate.msr.passwords import fits, token_hash
 from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
 from runs.modules import ModuleRun, Options, run_module
-from runs.msr import connection, rows_of
+from runs.msr import reach, rows_of
 
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
@@ -30,7 +30,7 @@ class Ensure:
 
     def __init__(self, msr: Installation) -> None:
         self.msr = msr
-        self.connection = connection(msr)
+        self.connection = reach(msr)
 
     def once(self, module: str, check: bool = False, **options: t.Any) -> ModuleRun:
         """One run."""

@@ -2,53 +2,70 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A person at a controller who moves an MSR with its people, and what is in both of them."""
+"""Doubles of MSR, as the options of modules and as the objects that these make of them."""
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
-from pathlib import Path
 
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
 from estate.msr.rows import INDEXES, Place
 from estate.ports import LOOPBACK
 
+from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, people_of
+from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
 from runs.control import Control
 from runs.modules import Options
 
-#: all tables of all databases
-PLACES: tuple[Place, ...] = tuple(INDEXES)
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 
-def connection(installation: Installation, *, database: bool = True, **more: t.Any) -> Options:
-    """The options of a connection to an MSR as its administrator; with `database` its databases are reached by the driver."""
+def driver(port: int) -> Options:
+    """The option `database` for a store, reached with the driver."""
+    return {"driver": {"host": LOOPBACK, "port": port, "tls": False}}
+
+
+def reach(installation: Installation, database: bool = True, **more: t.Any) -> Options:
+    """The options of an MSR for its administrator; `database`: with what leads to its databases, over the driver."""
     options: Options = {
-        "url": installation.msr.host,
+        "url": installation.msr.url,
         "username": ADMINISTRATOR,
         "password": ADMINISTRATORS_PASSWORD,
-        "ca_path": str(installation.msr.access.ca_file),
+        "ca_path": str(installation.msr.authority.certificate),
         "certs_dirs": [],
-        "attempts": 3,
-        **more,
     }
-    if installation.mke is not None:
-        options["accounts_url"] = installation.mke.url
     if database:
         options["database"] = driver(installation.store.port)
         if installation.accounts is not installation.store:
             options["accounts_database"] = driver(installation.accounts.port)
-    return options
+    return {name: value for name, value in {**options, **more}.items() if value is not None}
 
 
-def driver(port: int) -> Options:
-    """The options of a database that is reached by its driver."""
-    return {"driver": {"host": LOOPBACK, "port": port, "tls": False}}
+def completed(given: Options, spec: t.Mapping[str, t.Any] = MSR) -> Options:
+    """Options with the defaults of those that are not given, as a module gets them."""
+    whole = {name: given.get(name, of.get("default")) for name, of in spec.items()}
+    for name, of in spec.items():
+        if isinstance(whole[name], dict) and "options" in of:
+            whole[name] = completed(whole[name], of["options"])
+    return whole
+
+
+@contextlib.contextmanager
+def people(installation: Installation, database: bool = True, **more: t.Any) -> t.Iterator[MSRPeople]:
+    """The people of an MSR in this process; `more`: options."""
+    found = people_of(completed(reach(installation, database, **more)))
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def rows_of(installation: Installation, *places: Place) -> dict[Place, list[str]]:
     """What tables hold, by default all of them, in a form that can be compared."""
     with installation.tables.moment():
-        return {place: sorted(map(str, installation.tables.all(place))) for place in places or PLACES}
+        return {place: sorted(map(str, installation.tables.all(place))) for place in places or INDEXES}
 
 
 class MSRControl(Control):
