@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._module.database import DATABASE, database_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT, Options, http_options, split_url
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import canonical_registry
@@ -30,6 +31,8 @@ MSR: Options = {
     "password": {"type": "str", "required": True, "no_log": True},
     "login": {"type": "str", "choices": ["basic", "session"], "default": "basic"},
     "accounts_url": {"type": "str"},
+    "database": DATABASE,
+    "accounts_database": DATABASE,
     **{name: ENDPOINT[name] for name in _SHARED},
 }
 
@@ -68,4 +71,5 @@ def people_of(
     on_secret(options["password"])
     login = Login(options["username"], options["password"], options["login"] == "session")
     api = MSRAPI(f"{scheme}://{canonical_registry(host)}", login, http, accounts, on_secret)
-    return MSRPeople(api, threads=options["concurrency"] or THREADS)
+    found = {name: options[name] and database_of(options[name], f"{prefix}{name}.") for name in ("database", "accounts_database")}
+    return MSRPeople(api, found["database"], found["accounts_database"], threads=options["concurrency"] or THREADS)

@@ -66,7 +66,7 @@ def account_of(document: t.Any, secrets: AccountSecrets | None, what: str) -> Ac
         full_name=text(document, "fullName"),
         is_admin=None if is_organization else flag(document, "isAdmin") is True,
         is_active=None if is_organization else flag(document, "isActive") is not False,
-        directory_name=secrets.directory_name if secrets else "",
+        directory_name=secrets.directory_name if secrets is not None else None,
         identifier=text(document, "id"),
         password_hash="" if is_organization or secrets is None else secrets.password_hash,
     )

@@ -154,7 +154,7 @@ class MSRPeople(People):
                 except MigrationError as error:
                     problem = str(error)
             if problem:
-                estate.unread["password_hash"] = f"{problem} Nor can names in a directory be read."
+                estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
             account = account_of(document, secrets.get(text(document, "name")), what)
             with self._lock:

@@ -107,22 +107,21 @@ class Writing:
     def _write_accounts(self, changes: t.Sequence[Change]) -> Problems:
         problems: Problems = [None] * len(changes)
         imported = self._import(changes, problems)
-        hashes: dict[int, Account] = {}
+        rows: dict[int, dict[str, t.Any]] = {}
         for position, change in enumerate(changes):
             if position in imported or problems[position] is not None:
                 continue
-            wanted = t.cast("Account | None", None if change.state == REMOVED else change.wanted)
-            existing = t.cast("Account | None", change.existing)
-            problems[position] = _problem(self._write_account, wanted, existing)
-            if problems[position] is None and wanted is not None and self._has_password_to_set(wanted, existing):
-                hashes[position] = wanted
-        self._set_passwords(hashes, problems)
+            try:
+                row = self._write_account(
+                    t.cast("Account | None", None if change.state == REMOVED else change.wanted), t.cast("Account | None", change.existing)
+                )
+            except MigrationError as error:
+                problems[position] = error
+            else:
+                if row:
+                    rows[position] = row
+        self._set_secrets({position: (changes[position].item.key[0], row) for position, row in rows.items()}, problems)
         return problems
-
-    def _has_password_to_set(self, wanted: Account, existing: Account | None) -> bool:
-        if not wanted.password_hash or wanted.is_organization or self._people.accounts_database is None:
-            return False
-        return existing is None or existing.password_hash != wanted.password_hash
 
     def _import(self, changes: t.Sequence[Change], problems: Problems) -> set[int]:
         """Create users with the hashes of their passwords where only the API can do that; the positions of those that are done."""
@@ -135,6 +134,7 @@ class Writing:
             and isinstance(change.wanted, Account)
             and change.wanted.password_hash
             and not change.wanted.is_organization
+            and not change.wanted.directory_name
         }
         if not new:
             return set()
@@ -177,20 +177,24 @@ class Writing:
         self._imports = reply is not None
         return self._imports
 
-    def _write_account(self, wanted: Account | None, existing: Account | None) -> None:
+    def _write_account(self, wanted: Account | None, existing: Account | None) -> dict[str, t.Any]:
+        """Write what the API takes, and return what is left for the database."""
         if wanted is None:
             if existing is not None:
                 self._accounts.ask("DELETE", in_path("accounts", existing.name), what=existing.title, absent=("NO_SUCH_",))
                 self._people.forget(existing.name)
-            return
-        if existing is None:
-            existing = self._create_account(wanted)
-        if wanted.directory_name and existing.directory_name and existing.directory_name != wanted.directory_name:
+            return {}
+        if wanted.directory_name and existing is not None and existing.directory_name not in (None, "", wanted.directory_name):
             raise InvalidOption(
                 f"is {existing.directory_name} in the directory here, and {wanted.directory_name} at the source.",
                 subject=wanted.title,
                 hint="Rename one of the accounts, or leave it out.",
             )
+        row: dict[str, t.Any] = {}
+        if existing is None:
+            existing, row = self._create_account(wanted)
+        elif wanted.directory_name and existing.directory_name == "":
+            row["ldapDN"] = wanted.directory_name
         fields = (("full_name", "fullName"), ("is_active", "isActive"), ("is_admin", "isAdmin"))
         document = {
             theirs: getattr(wanted, ours)
@@ -199,43 +203,51 @@ class Writing:
         }
         if document:
             self._accounts.ask("PATCH", in_path("accounts", wanted.name), None, document, what=wanted.title)
+        if self._people.accounts_database is None:
+            return {}
+        if wanted.password_hash and not wanted.is_organization and wanted.password_hash != existing.password_hash:
+            row["passwordHash"] = wanted.password_hash
+        return row
 
-    def _create_account(self, wanted: Account) -> Account:
+    def _create_account(self, wanted: Account) -> tuple[Account, dict[str, t.Any]]:
+        """Create an account, and return it with what the database has to get for it."""
+        row: dict[str, t.Any] = {}
         document: dict[str, t.Any] = {"name": wanted.name, "fullName": wanted.full_name or ""}
+        has_database = self._people.accounts_database is not None
+        local = {"isAdmin": bool(wanted.is_admin), "isActive": wanted.is_active is not False, "password": _random_password()}
+
+        def create(more: t.Mapping[str, t.Any], *absent: str) -> bool:
+            path, sent = "/accounts/", {**document, **more}
+            return self._accounts.ask("POST", path, None, sent, what=wanted.title, absent=("ACCOUNT_EXISTS", *absent)) is not None
+
         if wanted.is_organization:
-            document["isOrg"] = True
+            create({"isOrg": True})
         elif wanted.directory_name:
-            document["searchLDAP"] = True
-        else:
-            document.update(isAdmin=bool(wanted.is_admin), isActive=wanted.is_active is not False, password=_random_password())
-        reply = self._accounts.ask("POST", "/accounts/", None, document, what=wanted.title, absent=("ACCOUNT_EXISTS",))
-        if not wanted.is_organization and not wanted.directory_name and self._people.accounts_database is None and reply is not None:
+            # without a directory to look into, the database can still have the user known as one of it
+            if not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])) and create(local):
+                row.update(ldapDN=wanted.directory_name, passwordHash="")
+        elif create(local) and not has_database:
             with self._lock:
                 self._without_password.append(wanted.name)
         found = self._people.account(wanted.name)
-        if found is None or found.is_organization != wanted.is_organization:
-            raise InvalidOption(
-                "has been created, and is not there." if found is None else f"is taken: there is {found.title}.",
-                subject=wanted.title,
-                hint="Rename one of the two, or leave it out." if found else "Look at the server's log.",
-            )
-        return found
+        if found is None:
+            raise InvalidOption("has been created, and is not there.", subject=wanted.title, hint="Look at the server's log.")
+        if found.is_organization != wanted.is_organization:
+            raise InvalidOption(f"is taken: there is {found.title}.", subject=wanted.title, hint="Rename one of the two, or leave it out.")
+        return found, row
 
-    def _set_passwords(self, accounts: t.Mapping[int, Account], problems: Problems) -> None:
+    def _set_secrets(self, rows: t.Mapping[int, tuple[str, dict[str, t.Any]]], problems: Problems) -> None:
         database = self._people.accounts_database
-        if database is None or not accounts:
+        if database is None or not rows:
             return
-        hashes = {account.name: {"passwordHash": account.password_hash} for account in accounts.values()}
-        try:
-            database.update(*ACCOUNTS, changes=hashes)
-        except MigrationError as error:
-            for position, account in accounts.items():
-                # one at a time: which of them it is, and that the others have theirs
-                one = {account.name: hashes[account.name]}
-                again = error if len(accounts) == 1 else _problem(database.update, *ACCOUNTS, one)
-                if again is not None:
-                    again.hint = f"The account is there, and its password is not its own. {again.hint}".strip()
-                problems[position] = again
+        everything = dict(rows.values())
+        problem = _problem(database.update, *ACCOUNTS, everything)
+        for position, (name, row) in rows.items() if problem is not None else ():
+            # one at a time: which of them it is, and that the others have theirs
+            again = problem if len(rows) == 1 else _problem(database.update, *ACCOUNTS, {name: row})
+            if again is not None:
+                again.hint = f"The account is there, without what the database has to get for it. {again.hint}".strip()
+            problems[position] = again
 
     # -- teams and members
     def _write_team(self, wanted: Team | None, existing: Team | None) -> None:

@@ -2,15 +2,17 @@
 // GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// usage: reqlite.js NODE_MODULES PORT
+// usage: reqlite.js NODE_MODULES PORT JOURNAL
 //
 // reqlite on loopback alone (by itself it listens on all interfaces), which also says how often each table has changed: a row per table in
-// estate.changes, {id: "database.table", changes: number}. A reader whose copy of a table has that number need not read it again.
+// estate.changes, {id: "database.table", changes: number}. A reader whose copy of a table has that number need not read it again. The port on
+// which it says which rows have changed (journal.js) is written to the file JOURNAL.
 
 'use strict';
 
+const fs = require('fs');
 const net = require('net');
-const [, , modules, port] = process.argv;
+const [, , modules, port, journalFile] = process.argv;
 
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (wanted, ...others) {
@@ -46,3 +48,9 @@ for (const [kind, tableOf] of [[Table, (it) => it], [Document, (it) => it.table]
     return emit.call(this, event, ...details);
   };
 }
+
+const journal = require('./journal.js');
+journal.listen(journal.follow(modules + '/reqlite'), (at) => {
+  fs.writeFileSync(journalFile + '.new', String(at));
+  fs.renameSync(journalFile + '.new', journalFile);
+});

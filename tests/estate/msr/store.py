@@ -17,6 +17,7 @@ import hashlib
 import shutil
 import sys
 import threading
+import time
 import typing as t
 import warnings
 from pathlib import Path
@@ -126,6 +127,7 @@ class Store:
         self._lock = threading.Lock()
         self._copies: dict[tuple[str, str], tuple[int, list[Row]]] = {}
         self._r = _driver()
+        self._journal = folder / "journal"
         self._process = self._start()
         self.port = self._process.port
         self._create()
@@ -133,7 +135,7 @@ class Store:
     def _start(self) -> ServerProcess:
         for attempt in range(_ATTEMPTS):
             port = ports.free_port()
-            command = ["node", "--no-deprecation", str(_HERE / "reqlite.js"), str(node_modules()), str(port)]
+            command = ["node", "--no-deprecation", str(_HERE / "reqlite.js"), str(node_modules()), str(port), str(self._journal)]
             try:
                 return ServerProcess(command, port=port, log_path=self.folder / "reqlite.log")
             except ProcessFailed as failure:
@@ -149,6 +151,16 @@ class Store:
             self.run(r.db_create(database))
             for name, table in TABLES[database].items():
                 self.run(r.db(database).table_create(name, primary_key=table.key))
+
+    @functools.cached_property
+    def journal_port(self) -> int:
+        """Where it says which rows have changed since when, a line for each line."""
+        deadline = time.monotonic() + 20
+        while not self._journal.exists():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the journal does not start:\n{self.log()}")
+            time.sleep(0.02)
+        return int(self._journal.read_text())
 
     # -- queries
     def run(self, query: t.Any) -> t.Any:

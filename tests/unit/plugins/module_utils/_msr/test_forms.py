@@ -35,6 +35,8 @@ def test_users_and_organizations():
     assert (found.is_admin, found.is_active, found.password_hash, found.directory_name) == (True, False, "a hash", "cn=ana")
     organization = account_of({"name": "blue", "id": "2", "fullName": "", "isOrg": True}, None, WHAT)
     assert (organization.is_organization, organization.is_admin, organization.is_active) == (True, None, None)
+    # not known, which is not the same as none
+    assert organization.directory_name is None
     with pytest.raises(InvalidAnswer):
         account_of({"id": "3"}, None, WHAT)
 
