@@ -6,8 +6,8 @@
 """The database of an MSR on Kubernetes, through the pod that has the product's command line. The library kubernetes is imported when it
 is wanted.
 
-What a command is called with stands in the address of the request, which the cluster's audit log has, and in the pod's list of processes.
-So the statement comes on standard input, with the number of its bytes: not every cluster tells a command where its input ends.
+What a command is called with stands in the address of the request, which the cluster's audit log has. So the statement comes on standard
+input, with the number of its bytes: not every cluster tells a command where its input ends.
 """
 
 from __future__ import annotations
