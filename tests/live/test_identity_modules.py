@@ -170,7 +170,7 @@ def test_a_part_before_its_time_is_refused_and_nothing_is_written(old: tuple[Ins
     before = rows(new)
     done = run("identity_import", sides(old[0], new, parts=["repositories"]))
     assert done["failed"]
-    assert "needs the account engineering, which the destination does not have" in done["msg"]
+    assert "needs the account alice, which the destination does not have" in done["msg"]
     assert not done["changed"]
     assert rows(new) == before
 
@@ -239,7 +239,7 @@ def test_a_right_that_is_lost_or_added_makes_the_proof_fail_and_stands_first(
     with new.tables.moment():
         team = next(row for row in new.tables.all(TEAMS) if row["name"] == "readers")
         grant = next(row for row in new.tables.all(REPOSITORY_GRANTS) if row["teamID"] == team["id"])
-    new.tables.update(REPOSITORY_GRANTS, grant["pk"], {"accessLevel": "admin"})
+    new.tables.update(REPOSITORY_GRANTS, grant["pk"], accessLevel="admin")
     people_file = str(tmp_path / "people.json")
     verified = run("identity_verify", sides(source, new, people_file=people_file))
     assert verified["failed"]
