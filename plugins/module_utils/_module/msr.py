@@ -58,7 +58,8 @@ def people_of(
 
     try:
         host, plain_http = split_url(options["url"], options["plain_http"])
-        http = http_options(options, prefix.rstrip("."))
+        # nothing is sent in pieces here
+        http = http_options({**options, "chunk_size": 0}, prefix.rstrip("."))
     except (InvalidOption, InvalidReference) as error:
         error.subject = f"{prefix}{error.subject or 'url'}"
         raise

@@ -91,7 +91,7 @@ class Service:
         self._api = api
         self._authorization = authorization
         self._renew = renew
-        self._start, self._limit, self._size = paging
+        self._start, self._limit, self.page_size = paging
         self.host = str(api.origin)
 
     def ask(
@@ -160,7 +160,7 @@ class Service:
         """All items of a list, page by page. `key`: what they stand under; lists without one, or with a document without it, work too."""
 
         def read(cursor: str) -> Page[t.Any]:
-            asked: dict[str, t.Any] = {**(query or {}), self._limit: self._size}
+            asked: dict[str, t.Any] = {**(query or {}), self._limit: self.page_size}
             if cursor:
                 asked[self._start] = cursor
             reply = self.ask("GET", path, asked, what=what, absent=absent)
