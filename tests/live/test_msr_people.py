@@ -500,7 +500,7 @@ def test_names_of_other_scripts_lead_to_the_next_page(new: Installation) -> None
         found.api.accounts.page_size = 1
         estate = found.read(["account", "team", "membership", "team_membership"])
         assert len(estate.of(Account)) == 7
-        assert len(estate.of(Membership)) == 4
+        assert len(estate.of(Membership)) == 5
         assert len(estate.of(TeamMembership)) == 2
 
 
