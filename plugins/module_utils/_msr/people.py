@@ -329,7 +329,7 @@ class MSRPeople(People):
 
     def _look(self, item: Item) -> Item | None:
         if isinstance(item, Account):
-            return self.account(item.name, with_secrets=bool(item.password_hash or item.directory_name))
+            return self.account(item.name, with_secrets=bool(item.password_hash) or item.directory_name is not None)
         if isinstance(item, Team):
             return self._look_for_team(item)
         if isinstance(item, Membership):
