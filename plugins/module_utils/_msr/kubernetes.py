@@ -222,6 +222,12 @@ class PodShell(Shell):
                     _request_timeout=options.timeout,
                     **more,
                 )
+            except library.client.exceptions.ApiTypeError as error:
+                raise LibraryMissing(
+                    "is too old: kubernetes 30 or later is needed.",
+                    subject=options.prefix.rstrip("."),
+                    hint="Update it there: pip install -U kubernetes.",
+                ) from error
             except _errors(library) as error:
                 raise self._failed(error, f"run a command in the pod {pod}") from error
             with contextlib.ExitStack() as stack:
