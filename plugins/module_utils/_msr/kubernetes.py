@@ -148,10 +148,14 @@ class PodShell(Shell):
         try:
             yield library, library.client.CoreV1Api(client)
         finally:
+            # its own close() leaves connections open
+            client.rest_client.pool_manager.clear()
             client.close()
 
     def _load(self, library: t.Any) -> t.Any:
         options = self._options
+        import yaml
+
         configuration = library.client.Configuration()
         file = os.path.expanduser(options.kubeconfig) if options.kubeconfig else None
         try:
@@ -161,10 +165,10 @@ class PodShell(Shell):
             raise InvalidOption(
                 f"cannot be used: {_line(error)}.", subject=f"{options.prefix}{option}", hint="Try it with kubectl, on the same host."
             ) from error
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise InvalidOption(
-                f"cannot be read: {_line(error)}.", subject=f"{options.prefix}kubeconfig", hint="Name another file."
-            ) from error
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+            # what YAML complains of may be a line with a token
+            reason = _line(error) if isinstance(error, OSError) else "it is no kubeconfig"
+            raise InvalidOption(f"cannot be used: {reason}.", subject=f"{options.prefix}kubeconfig", hint="Name another file.") from error
         # attempts are counted here, and each has its own time
         configuration.retries = 0
         return configuration
@@ -218,18 +222,29 @@ class PodShell(Shell):
                     _request_timeout=options.timeout,
                     **more,
                 )
+            except library.client.exceptions.ApiTypeError as error:
+                raise LibraryMissing(
+                    "is too old: kubernetes 30 or later is needed.",
+                    subject=options.prefix.rstrip("."),
+                    hint="Update it there: pip install -U kubernetes.",
+                ) from error
             except _errors(library) as error:
                 raise self._failed(error, f"run a command in the pod {pod}") from error
-            with contextlib.closing(socket):
-                try:
-                    return self._converse(socket, statement if sends else "")
-                except _errors(library) as error:
-                    raise ConnectionFailed(f"the connection broke ({_line(error)}).", subject=self.name) from error
+            with contextlib.ExitStack() as stack:
+                # closing does nothing any more where the other end has said good-bye
+                stack.callback(socket.sock.shutdown)
+                stack.callback(socket.close)
+                return self._converse(socket, statement if sends else "", _errors(library))
 
-    def _converse(self, socket: t.Any, statement: str) -> tuple[int | None, str, str]:
-        data = statement.encode("ascii")
-        for start in range(0, len(data), _PIECE):
-            socket.write_stdin(data[start : start + _PIECE])
+    def _converse(self, socket: t.Any, statement: str, errors_of_it: tuple[type[BaseException], ...]) -> tuple[int | None, str, str]:
+        broken = ""
+        try:
+            data = statement.encode("ascii")
+            for start in range(0, len(data), _PIECE):
+                socket.write_stdin(data[start : start + _PIECE])
+        except errors_of_it as error:
+            # the end of a command that did not want all of it may have come before
+            broken = _line(error)
         channels: dict[int, list[bytes]] = {1: [], 2: [], _ERRORS: []}
         size = 0
         deadline = time.monotonic() + self._options.silence
@@ -241,7 +256,11 @@ class PodShell(Shell):
                 )
             is_open = socket.is_open()
             if is_open:
-                socket.update(timeout=left)
+                try:
+                    socket.update(timeout=left)
+                except errors_of_it as error:
+                    # as above; what has come is looked at
+                    broken, is_open = _line(error), False
             came = [(channel, socket.read_channel(channel)) for channel in channels if channel in socket._channels]
             for channel, piece in came:
                 channels[channel].append(piece)
@@ -253,12 +272,13 @@ class PodShell(Shell):
             if not is_open:
                 break
         printed, errors, ended = (b"".join(channels[channel]).decode("utf-8", "replace") for channel in (1, 2, _ERRORS))
+        if not ended:
+            reason = broken or "the command had not ended"
+            raise ConnectionFailed(f"the connection broke ({reason}).", subject=self.name)
         return self._status(ended), printed, errors
 
-    def _status(self, ended: str) -> int | None:
+    def _status(self, ended: str) -> int:
         """The exit status, as the cluster says it at the end."""
-        if not ended:
-            raise ConnectionFailed("the connection broke before the command had ended.", subject=self.name)
         try:
             status = json.loads(ended)
             if status["status"] == "Success":
