@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import SSH, SSH_SIGN_IN, Options, without_none
 from ansible_collections.registryops.migration.plugins.module_utils._msr.interface import Database
 from ansible_collections.registryops.migration.plugins.module_utils._msr.kubernetes import COMMAND, LABELS, PodOptions, PodShell
