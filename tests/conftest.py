@@ -51,7 +51,7 @@ class MakeMSR(t.Protocol):
     """What `make_msr` gives: each call starts another one."""
 
     def __call__(self, version: str = "3.1.5", **options: t.Any) -> Installation:
-        """An MSR with its databases, and with nobody but its administrator; `options` are those of MSRDouble."""
+        """An MSR with its databases, and with the accounts that each has from its beginning; `options` are those of MSRDouble."""
 
 
 class MakeSmallDisk(t.Protocol):

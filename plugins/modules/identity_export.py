@@ -18,13 +18,11 @@ description:
   - The file has hashes of passwords and tokens, where these can be read. Only its owner may read it. Keep it as you keep passwords.
   - The source is only read.
 extends_documentation_fragment:
+  - registryops.migration.msr.required_source
   - registryops.migration.identity
-  - registryops.migration.identity.reading
   - registryops.migration.registries.attributes
   - registryops.migration.registries.no_diff
 options:
-  source:
-    required: true
   path:
     description: The file, on the host where the task runs. Its folder is made if need be.
     type: path

@@ -20,9 +20,9 @@ description:
   - What the destination would refuse is found before anything is written.
   - In check mode the plan is made and nothing is written. With C(--diff) it is shown.
 extends_documentation_fragment:
+  - registryops.migration.msr.source
+  - registryops.migration.msr.destination
   - registryops.migration.identity
-  - registryops.migration.identity.destination
-  - registryops.migration.identity.reading
   - registryops.migration.identity.matching
   - registryops.migration.registries.attributes
   - registryops.migration.registries.diff

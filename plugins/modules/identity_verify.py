@@ -19,9 +19,9 @@ description:
   - Asks both products themselves what some users may do with some repositories, and tries the passwords and tokens that it is given.
   - Fails where anything differs. Nothing is changed.
 extends_documentation_fragment:
+  - registryops.migration.msr.source
+  - registryops.migration.msr.destination
   - registryops.migration.identity
-  - registryops.migration.identity.destination
-  - registryops.migration.identity.reading
   - registryops.migration.identity.matching
   - registryops.migration.registries.info
 options:

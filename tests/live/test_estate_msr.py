@@ -327,6 +327,15 @@ def test_accounts_are_imported_with_their_hashes_where_that_is_known(new: Instal
     assert api.code("POST", "/enzi/v0/admin/importAccounts", {"accounts": wanted}) == (404, "HANDLER_NOT_FOUND")
 
 
+def test_images_are_known_by_the_name_of_the_configuration(make_msr: MakeMSR) -> None:
+    msr = make_msr("3.1.5", domain="localhost").msr
+    answer = requests.get(f"{msr.url}/v2/", verify=str(msr.authority.certificate))
+    realm = f"https://localhost:{msr.url.rpartition(':')[2]}"
+    assert answer.headers["WWW-Authenticate"] == f'Bearer realm="{realm}/auth/token",service="{realm.partition("://")[2]}"'
+    with Client(msr.access) as client:
+        assert client.request("GET", "/v2/_catalog").json() == {"repositories": []}
+
+
 def test_webhooks_and_policies_keep_their_secrets(old: tuple[Installation, People]) -> None:
     api = Api(old[0].msr)
     hook = {"type": "TAG_DELETE", "key": "operations", "endpoint": "https://hooks.example.com", "tlsCert": "", "skipTLSVerification": True}
@@ -372,7 +381,7 @@ def test_faults_happen_when_they_are_asked_for(new: Installation) -> None:
     second = Fault("start=", before=lambda: new.store.insert("enzi", "accounts", {"name": "bb", "id": "b", "isOrg": True}))
     new.msr.faults = [second]
     names = [row["name"] for row in api.pages("/enzi/v0/accounts/", "start", "limit", lambda page: page["accounts"])]
-    assert names == ["aa", "admin", "dd"]
+    assert names == ["aa", "admin", "dd", "docker-datacenter"]
     assert second.met == 1
     # a session ends while it is used
     new.msr.session_requests = 1

@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""Carrying out a plan: kinds in their order, many at a time, and nothing that needs what could not be written."""
+"""Carrying out a plan: kinds in their order, many at a time, and nothing that needs what could not be written.
+
+A team that follows a directory takes no members from anybody else, so it begins to follow when it has them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import threading
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    CHANGED,
     FAILED,
     NOT_ATTEMPTED,
     REFUSED,
@@ -22,7 +26,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.in
     Change,
     People,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import KINDS, Key
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import KINDS, Key, Team, TeamMembership
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import Unwanted, needs
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, MigrationError
 
@@ -76,8 +80,9 @@ def apply(
     `progress` is told of each change that is done, from any thread, one at a time.
     """
     run = _Run(people, on_error, progress)
+    steps = [step for change in changes if change.is_due for step in _steps(change)]
     with concurrent.futures.ThreadPoolExecutor(workers or WORKERS) as pool:
-        for batches in _waves(changes, people):
+        for batches in _waves(steps, people):
             # all of a kind are there before anything that needs them is begun
             for future in [pool.submit(run.write, batch) for batch in batches]:
                 future.result()
@@ -94,14 +99,51 @@ def summed(changes: t.Iterable[Change]) -> Applied:
     return done
 
 
-def _waves(changes: t.Sequence[Change], people: People) -> t.Iterator[list[list[Change]]]:
-    """What can be written at the same time, wave after wave: each kind that comes to be, then each that goes, the other way round."""
-    order = [cls.kind for cls in KINDS]
-    for removing in (False, True):
-        for kind in reversed(order) if removing else order:
-            due = [change for change in changes if change.is_due and change.item.kind == kind and (change.state == REMOVED) is removing]
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """Something to write: a change, or one of two parts of it. `is_last`: with it the whole change is done."""
+
+    whole: Change
+    change: Change
+    wave: tuple[int, int]
+    is_last: bool = True
+
+
+#: when a kind is written
+_PLACES = {cls.kind: place for place, cls in enumerate(KINDS)}
+
+
+def _steps(change: Change) -> t.Iterator[_Step]:
+    """What it takes to carry out a change."""
+    place = _PLACES[change.item.kind]
+    if change.state == REMOVED:
+        # what needs others goes before them, and after all that comes
+        yield _Step(change, change, (1, -place))
+        return
+    wanted, existing = change.wanted, change.existing
+    if not isinstance(wanted, Team) or not wanted.directory_sync or ("directory_sync" not in change.differences and existing is not None):
+        yield _Step(change, change, (0, place))
+        return
+    others = {name: values for name, values in change.differences.items() if name != "directory_sync"}
+    if existing is None or others:
+        first = dataclasses.replace(change, wanted=dataclasses.replace(wanted, directory_sync=None), differences=others)
+        yield _Step(change, first, (0, place), is_last=False)
+    before = dataclasses.replace(wanted, directory_sync={})
+    then = Change(CHANGED, wanted, before, {"directory_sync": ({}, wanted.directory_sync)})
+    yield _Step(change, then, (0, _PLACES[TeamMembership.kind] + 1))
+
+
+def _waves(steps: t.Sequence[_Step], people: People) -> t.Iterator[list[list[_Step]]]:
+    """What can be written at the same time, as batches of one kind, wave after wave."""
+    by_wave: dict[tuple[int, int], dict[str, list[_Step]]] = collections.defaultdict(lambda: collections.defaultdict(list))
+    for step in steps:
+        by_wave[step.wave][step.change.item.kind].append(step)
+    for wave in sorted(by_wave):
+        batches = []
+        for kind, due in by_wave[wave].items():
             size = max(1, people.batch(kind))
-            yield [due[start : start + size] for start in range(0, len(due), size)]
+            batches += [due[start : start + size] for start in range(0, len(due), size)]
+        yield batches
 
 
 class _Run:
@@ -115,26 +157,32 @@ class _Run:
         self._not_there: set[tuple[str, Key]] = set()
         self.ended_by: MigrationError | None = None
 
-    def write(self, batch: t.Sequence[Change]) -> None:
+    def write(self, batch: t.Sequence[_Step]) -> None:
         """Write a batch; what becomes of each change is noted in it."""
         possible = []
-        for change in batch:
-            if self.ended_by is not None:
-                self._done(change, NOT_ATTEMPTED, None)
+        for step in batch:
+            if not step.whole.is_due:
+                # its first part has failed
                 continue
-            missing = self._missing(change)
+            if self.ended_by is not None:
+                self._done(step, NOT_ATTEMPTED, None)
+                continue
+            missing = self._missing(step.change)
             if missing is None:
-                possible.append(change)
+                possible.append(step)
             else:
-                self._done(change, FAILED, missing)
+                self._done(step, FAILED, missing)
         if not possible:
             return
         try:
-            problems: t.Sequence[MigrationError | None] = self._people.write(possible)
+            problems: t.Sequence[MigrationError | None] = self._people.write([step.change for step in possible])
         except MigrationError as error:
             problems = [error] * len(possible)
-        for change, problem in zip(possible, problems):
-            self._done(change, FAILED if problem is not None else change.state, problem)
+        for step, problem in zip(possible, problems):
+            if problem is not None:
+                self._done(step, FAILED, problem)
+            elif step.is_last:
+                self._done(step, step.whole.state, None)
 
     def _missing(self, change: Change) -> MigrationError | None:
         """What a change would need, and could not be written."""
@@ -150,16 +198,15 @@ class _Run:
                 )
         return None
 
-    def _done(self, change: Change, state: str, problem: MigrationError | None) -> None:
+    def _done(self, step: _Step, state: str, problem: MigrationError | None) -> None:
+        change = step.whole
         with self._lock:
-            if state == FAILED and change.existing is None:
+            if state in (FAILED, NOT_ATTEMPTED) and step.change.existing is None:
                 self._not_there.add((change.item.kind, change.item.key))
             if problem is not None:
                 change.problem = problem
                 if self._on_error == "abort" or isinstance(problem, ENDS_A_RUN):
                     self.ended_by = self.ended_by or problem
-            if state == NOT_ATTEMPTED and change.existing is None:
-                self._not_there.add((change.item.kind, change.item.key))
             change.state = state
             if self._progress is not None:
                 self._progress(change)

@@ -216,7 +216,10 @@ class _Planner:
     def _synchronized(self, item: TeamMembership) -> MigrationError | None:
         """Whether a member comes to a team from its directory, and by no other way."""
         key = (item.organization, item.team)
-        team = self._wanted.of(Team).get(key) or self._existing.of(Team).get(key)
+        # a team that does not follow it yet begins to only when it has its members
+        team, coming = self._existing.of(Team).get(key), self._wanted.of(Team).get(key)
+        if coming is not None and coming.directory_sync == {}:
+            return None
         user = self._wanted.of(Account).get((item.user,)) or self._existing.of(Account).get((item.user,))
         if team is None or user is None or not team.directory_sync or not user.directory_name:
             return None

@@ -123,12 +123,14 @@ class Verified:
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
     """`parts`: what is compared. `kept`: accounts of the destination that are its own, with their tokens. `match_directory`: the entries
-    of users in the directory are compared. `sample`: pairs of a user and a repository of which the products are asked; -1 for all.
+    of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
+    repository of which the products are asked; -1 for all.
     """
 
     parts: t.Collection[str]
     kept: t.Collection[str] = ()
     match_directory: bool = True
+    without: t.Collection[str] = ()
     surplus: SurplusIs = "report"
     sample: int = 100
 
@@ -173,7 +175,7 @@ def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known
     if change.state in (CREATED, CHANGED) and owner in options.kept:
         return KEPT, {}
     if change.state == CREATED:
-        return MISSING, {}
+        return KEPT if item.kind in options.without else MISSING, {}
     return (DIFFERENT, change.differences) if change.state == CHANGED else (EQUAL, {})
 
 

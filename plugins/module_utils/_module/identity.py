@@ -277,16 +277,16 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
 
 def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> list[Change]:
     """The changes without refused ones of kinds that may be missing: these are noted, once for each kind."""
-    kept, left_out = [], {}
+    kept: list[Change] = []
+    left_out: dict[str, tuple[int, str]] = {}
     for change in changes:
         if change.state == REFUSED and change.item.kind in allowed:
             count, reason = left_out.get(change.item.kind, (0, change.problem.message if change.problem else ""))
             left_out[change.item.kind] = (count + 1, reason)
         else:
             kept.append(change)
-    both.not_migrated += [
-        {"what": kind, "count": count, "reason": f"the destination: {reason}"} for kind, (count, reason) in left_out.items()
-    ]
+    for kind, (count, reason) in left_out.items():
+        both.not_migrated.append({"what": kind, "count": count, "reason": f"the destination: {reason}"})
     return kept
 
 
@@ -336,6 +336,7 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
         parts=params["parts"],
         kept=destination.built_in if params["built_in"] == "keep" else (),
         match_directory=params["match_directory"],
+        without=params["go_on_without"],
         surplus=params["surplus"],
         sample=params["sample"],
     )
@@ -392,9 +393,7 @@ def _verify_message(found: Verified, checked: int) -> str:
         first_item = found.items[0]
         texts.append(f"{len(found.items)} items differ. The first: {first_item.item.title} is {first_item.outcome}.")
     if found.sample:
-        texts.append(
-            f"The products themselves say something else of {len(found.sample)} of {found.sampled} rights that they were asked for."
-        )
+        texts.append(f"Of {len(found.sample)} of {found.sampled} rights that were asked for, the products themselves say something else.")
     if found.logins:
         texts.append(f"{len(found.logins)} of {found.logins_tried} logins get in on one side only: {found.logins[0].user} is the first.")
     if found.surplus_fails and found.surplus:

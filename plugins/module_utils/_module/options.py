@@ -611,7 +611,8 @@ def http_options(options: Options, side: str = "") -> HTTPOptions:
         if options[name] < lowest:
             raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
     for name, meaning in (("requests_per_second", "no limit"), ("chunk_size", "whole blobs"), ("concurrency", "as many as suit it")):
-        if options[name] < 0:
+        # not every connection has all of them
+        if options.get(name, 0) < 0:
             raise InvalidOption("must not be negative.", subject=name, hint=f"0 means {meaning}.")
     return HTTPOptions(
         tls=TLSOptions(

@@ -17,9 +17,10 @@ import json
 import os
 import re
 import secrets
-import threading
 import time
+import traceback
 import typing as t
+import urllib.parse
 import uuid
 from pathlib import Path
 
@@ -27,13 +28,15 @@ import jwt
 
 from estate.client import Access
 from estate.fault_proxy import Fault
+from estate.images import digest_of
 from estate.msr.accounts import AccountsAPI, normal
 from estate.msr.answers import Refusal
 from estate.msr.contract import Contracts
 from estate.msr.passwords import fits, token_hash
 from estate.msr.registry_api import RegistryAPI
 from estate.msr.rights import covers, namespace_level, repository_level
-from estate.msr.rows import ACCOUNTS, ENZI_PROPERTIES, MANIFESTS, PROPERTIES, REPOSITORIES, TAGS, TOKENS, Row, moment
+from estate.msr.rows import ACCOUNTS, ENZI_PROPERTIES, MANIFESTS, PROPERTIES, REPOSITORIES, TAGS, TOKENS, Row, moment, new_repository
+from estate.msr.seeding import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, People
 from estate.msr.store import Store, key_of
 from estate.msr.tables import Tables
 from estate.product import Answer, Asked, ProductDouble, ProductHandler, error
@@ -43,8 +46,6 @@ from estate.token_server import REGISTRY_LEEWAY, libtrust_fingerprint
 if t.TYPE_CHECKING:
     from estate.certificates import CertificateAuthority
 
-ADMINISTRATOR = "admin"
-ADMINISTRATORS_PASSWORD = "the administrator's own"
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _CONTENT = re.compile(r"/v2/(.+)/(?:manifests|blobs|tags)/.*")
 
@@ -85,6 +86,10 @@ class Front(ProductDouble):
                     return answer(asked, {} if open_to_all else self.user_of(asked), *groups)
             except Refusal as refusal:
                 return refusal.answer
+            except (TypeError, ValueError, LookupError, AttributeError):
+                # a form with values of wrong types, or a row that lacks what every row has
+                self.violations.append(f"{asked.method} {asked.path}: {traceback.format_exc()}")
+                return Refusal("INTERNAL_ERROR", "an internal error").answer
 
         self.route(method, pattern, guarded)
 
@@ -193,8 +198,8 @@ def _none_behind(_url: str) -> Registry:
 class MSRDouble(Front):
     """One MSR. It answers when the constructor returns, until `stop`; `access` is for its administrator.
 
-    `version`: 2.9 or 3.x, with whatever follows. `realm`: the host that its challenges name in place of its own. `lifetime`: seconds for
-    which its tokens for images are good, exactly so.
+    `version`: 2.9 or 3.x, with whatever follows. `domain`: the name by which it is configured (`localhost`), which is the one that its
+    challenges lead to, however it was reached. `lifetime`: seconds for which its tokens for images are good, exactly so.
     """
 
     def __init__(
@@ -204,19 +209,19 @@ class MSRDouble(Front):
         authority: CertificateAuthority,
         version: str = "3.1.5",
         *,
-        realm: str = "",
+        domain: str = "",
         lifetime: int = 300,
         contracts: Contracts | None = None,
     ) -> None:
         self.version = version
+        #: what its tokens for images are for: the host by which it is configured
+        self.service = ""
         self.lifetime = lifetime
-        self._realm = realm
-        self._users = {ADMINISTRATOR: ADMINISTRATORS_PASSWORD}
+        self._domain = domain
         self._bundle = authority.server("token-signer")
         self._registries = RegistryFactory(folder)
         self._key = self._bundle.key.read_bytes()
         self._key_id = libtrust_fingerprint(self._bundle.certificate.read_bytes())
-        self._counts = threading.Lock()
         super().__init__(tables, authority, self._make_registry, contracts)
         AccountsAPI(self, "/enzi/v0")
         RegistryAPI(self)
@@ -228,12 +233,9 @@ class MSRDouble(Front):
         self.route("GET", "/health", lambda asked: Answer(200, {"error": "", "healthy": True}))
 
     def _make_registry(self, url: str) -> Registry:
-        return self._registries.start("registry", token_server=t.cast("t.Any", _Signer(f"{url}/auth/token", url, self)), cached=False)
-
-    @property
-    def service(self) -> str:
-        """What its tokens for images are for: the host by which it is configured."""
-        return self._realm or self.host
+        address = urllib.parse.urlsplit(url)
+        self.service = f"{self._domain or address.hostname}:{address.port}"
+        return self._registries.start("registry", token_server=t.cast("t.Any", _Signer(self.service, self.bundle)), cached=False)
 
     @property
     def bundle(self) -> Path:
@@ -371,7 +373,7 @@ class MSRDouble(Front):
                 return None
             row = self.tables.get(TAGS, f"{match[1]}:{match[2]}")
             immutable = (self.repository(match[1]) or {}).get("immutableTags")
-            if immutable and row and not row.get("deleted") and row["digest"] != _digest(asked.body):
+            if immutable and row and not row.get("deleted") and row["digest"] != digest_of(asked.body):
                 return error(400, "UNKNOWN", f"tag={match[2]} cannot be overwritten because {match[1]} is an immutable repository")
         return None
 
@@ -439,19 +441,13 @@ class MSRDouble(Front):
 class _Signer:
     """What docker-registry has to know of the token service."""
 
-    realm: str
-    url: str
-    double: MSRDouble
-
-    @property
-    def users(self) -> t.Mapping[str, str]:
-        return {ADMINISTRATOR: ADMINISTRATORS_PASSWORD}
+    service: str
+    bundle: Path
+    users: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def registry_settings(self) -> dict[str, str]:
-        own = self.url.partition("://")[2]
-        host = self.double._realm or own
-        realm = f"https://{host}/auth/token"
-        return {"realm": realm, "service": host, "issuer": host, "rootcertbundle": str(self.double.bundle)}
+        realm = f"https://{self.service}/auth/token"
+        return {"realm": realm, "service": self.service, "issuer": self.service, "rootcertbundle": str(self.bundle)}
 
 
 class _Handler(ProductHandler):
@@ -484,26 +480,6 @@ class _Handler(ProductHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
 
-def new_repository(owner: Row, name: str, **fields: t.Any) -> Row:
-    """The row of a repository as the product makes it."""
-    row = {
-        "id": str(uuid.uuid4()),
-        "namespaceAccountID": owner["id"],
-        "namespaceName": owner["name"],
-        "name": name,
-        "shortDescription": "",
-        "longDescription": "",
-        "visibility": "private",
-        "scanOnPush": False,
-        "immutableTags": False,
-        "enableManifestLists": True,
-        "tagLimit": 0,
-        "pulls": 0,
-        "pushes": 0,
-    }
-    return {**row, **fields}
-
-
 def described_manifest(registry: Registry, document: Row) -> Row:
     """What a row of a manifest says of its content."""
     config = document.get("config") or {}
@@ -516,12 +492,6 @@ def described_manifest(registry: Registry, document: Row) -> Row:
             held = json.loads(path.read_bytes())
             found.update(os=held.get("os", ""), architecture=held.get("architecture", ""))
     return found
-
-
-def _digest(data: bytes) -> str:
-    from estate.images import digest_of
-
-    return digest_of(data)
 
 
 # -- whole installations -----------------------------------------------------------------------------------------------
@@ -565,7 +535,7 @@ class Installation:
 
 
 def install(folder: Path, authority: CertificateAuthority, version: str = "3.1.5", **options: t.Any) -> Installation:
-    """An MSR of a version, with its administrator and nothing else; `options` are those of MSRDouble.
+    """An MSR of a version, with the accounts that each has from its beginning; `options` are those of MSRDouble.
 
     Where REGISTRY_CONTRACTS names the folder with the API descriptions, every request and every answer is held against them.
     """
@@ -577,9 +547,7 @@ def install(folder: Path, authority: CertificateAuthority, version: str = "3.1.5
     msr = MSRDouble(folder / "msr", tables, authority, version, contracts=contracts, **options)
     mke = MKEDouble(tables, authority, contracts) if shared else None
     installation = Installation(msr, mke, store, accounts, tables)
-    from estate.msr.seeding import People
-
     first = People(tables)
-    first.administrator()
+    first.built_in()
     first.write()
     return installation

@@ -33,6 +33,7 @@ from estate.msr.rows import (
     Place,
     Row,
     moment,
+    new_repository,
     written,
 )  # fmt: skip
 from estate.msr.store import key_of
@@ -192,8 +193,6 @@ class RegistryAPI:
         return Answer(200, self.described(self.find(user, namespace, name), long=True))
 
     def _create(self, asked: Asked, user: Row, namespace: str) -> Answer:
-        from estate.msr.double import new_repository
-
         owner, wanted = self.namespace(namespace), form(asked)
         if namespace_level(self.tables, user, owner) != "admin":
             raise Refusal("NOT_AUTHORIZED", "the client is not authorized")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+import uuid
 
 from estate.msr.store import TABLES
 
@@ -73,3 +74,23 @@ def written(value: t.Any) -> str:
     if not is_moment(value):
         return "0001-01-01T00:00:00Z"  # what Go writes for none
     return datetime.datetime.fromtimestamp(value["epoch_time"], datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_repository(owner: Row, name: str, **fields: t.Any) -> Row:
+    """The row of a repository as the product makes it."""
+    row = {
+        "id": str(uuid.uuid4()),
+        "namespaceAccountID": owner["id"],
+        "namespaceName": owner["name"],
+        "name": name,
+        "shortDescription": "",
+        "longDescription": "",
+        "visibility": "private",
+        "scanOnPush": False,
+        "immutableTags": False,
+        "enableManifestLists": True,
+        "tagLimit": 0,
+        "pulls": 0,
+        "pushes": 0,
+    }
+    return {**row, **fields}

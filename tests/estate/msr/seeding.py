@@ -11,7 +11,6 @@ import typing as t
 import uuid
 
 from estate.images import OCI_MANIFEST
-from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, new_repository
 from estate.msr.passwords import bcrypt_hash, pbkdf2_hash, token_hash
 from estate.msr.rows import (
     ACCOUNTS,
@@ -32,12 +31,17 @@ from estate.msr.rows import (
     Place,
     Row,
     moment,
+    new_repository,
 )  # fmt: skip
 
 if t.TYPE_CHECKING:
     from estate.images import Manifest
     from estate.msr.tables import Tables
 
+#: who every installation has
+ADMINISTRATOR = "admin"
+ADMINISTRATORS_PASSWORD = "the administrator's own"
+BUILT_IN_ORGANIZATION = "docker-datacenter"
 #: a moment that is no round number
 _SOME_TIME = 1720094462.25
 _DAY = 86400.0
@@ -68,9 +72,11 @@ class People:
         return row
 
     # -- accounts
-    def administrator(self) -> None:
-        """The administrator that every installation has."""
+    def built_in(self) -> None:
+        """What every installation has: under the same names, with other ids."""
         self.user(ADMINISTRATOR, ADMINISTRATORS_PASSWORD, is_admin=True)
+        self.organization(BUILT_IN_ORGANIZATION)
+        self.member(BUILT_IN_ORGANIZATION, ADMINISTRATOR, is_admin=True)
 
     def user(self, name: str, password: str = "", *, hashed: str = "", is_admin: bool = False, dn: str = "", **fields: t.Any) -> Row:
         """A user. `hashed`: the hash of the password, where it is not the usual one; `dn`: the name in a directory."""

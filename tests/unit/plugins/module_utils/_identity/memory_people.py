@@ -79,6 +79,11 @@ class MemoryPeople(People):
         for cls, key in needs(change.item) if change.wanted is not None else ():
             if self.estate.find(cls, key) is None:
                 return RegistryError(f"there is no {cls.kind} {key}.", subject=change.item.title, status=404)
+        if isinstance(change.item, TeamMembership):
+            team = self.estate.find(Team, (change.item.organization, change.item.team))
+            member = self.estate.find(Account, (change.item.user,))
+            if isinstance(team, Team) and team.directory_sync and isinstance(member, Account) and member.directory_name:
+                return RegistryError("the team follows a directory.", subject=change.item.title, status=409)
         self.written.append((change.state, change.item.title))
         if change.wanted is None:
             self.estate = estate_of(*(item for item in self.estate if (item.kind, item.key) != (change.item.kind, change.item.key)))

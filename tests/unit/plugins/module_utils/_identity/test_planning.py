@@ -164,11 +164,36 @@ def test_steps_one_after_the_other_come_to_the_same_as_all_at_once() -> None:
 
 def test_members_of_a_team_that_follows_a_directory_come_from_there() -> None:
     team = Team("research", "dev", directory_sync={"enabled": True})
-    people = MemoryPeople(organization("research"), team, user("bob", directory_name="uid=bob"), user("carol"))
+    follows = MemoryPeople(organization("research"), team, user("bob", directory_name="uid=bob"), user("carol"))
     members = [TeamMembership("research", "dev", "bob"), TeamMembership("research", "dev", "carol")]
-    changes = planned(people, team, *members)
+    changes = planned(follows, team, *members)
     assert of_state(changes, "kept") == ["member bob of team research/dev"]
     assert of_state(changes, "created") == ["member carol of team research/dev"]
+
+
+@pytest.mark.parametrize("there", [[], [Team("research", "dev", description="old", directory_sync={}, group_link="")]])
+def test_a_team_follows_a_directory_when_it_has_its_members(there: list[t.Any]) -> None:
+    team = Team("research", "dev", description="new", directory_sync={"enabled": True}, group_link="")
+    people = MemoryPeople(organization("research"), *there, user("bob", directory_name="uid=bob"))
+    member = TeamMembership("research", "dev", "bob")
+    told: list[Change] = []
+    changes = planned(people, team, member)
+    done = apply(people, changes, progress=told.append)
+    assert not done.failures
+    assert [kind for kind, _size in people.calls] == ["team", "team_membership", "team"]
+    assert people.estate.like(team) == team
+    assert [change.item.kind for change in told] == ["team_membership", "team"]
+    assert done.counts["team"] == {"changed" if there else "created": 1}
+    assert not summed(planned(people, team, member)).changed
+
+
+def test_a_team_that_does_not_come_to_be_does_not_follow_anything() -> None:
+    team = Team("research", "dev", directory_sync={"enabled": True})
+    people = MemoryPeople(organization("research"))
+    people.broken[team.title] = RegistryError("fell over.", subject=team.title, status=500)
+    done = apply(people, planned(people, team))
+    assert [change.item.title for change in done.failures] == [team.title]
+    assert people.calls == [("team", 1)]
 
 
 def test_the_same_entry_written_otherwise_is_no_difference() -> None:
