@@ -16,7 +16,7 @@ from estate.msr.passwords import token_hash
 from estate.msr.rows import ACCOUNTS, ENZI_PROPERTIES, TOKENS
 from estate.msr.seeding import People, small_set
 from estate.ports import free_port
-from runs.msr import completed, people
+from runs.msr import completed, people, reach
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, REMOVED, Change
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
@@ -39,6 +39,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.msr 
 from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
+    CertificateUntrusted,
     InvalidAnswer,
     MigrationError,
     RegistryError,
@@ -249,7 +250,7 @@ def test_written_twice_it_is_as_written_once(old: Old, new: Installation) -> Non
 def test_ids_are_those_of_the_destination(old: Old, new: Installation) -> None:
     installation, company = old
     mine = People(new.tables)
-    mine.user("alice", "already here")
+    identifier = mine.user("alice", "already here")["id"]
     mine.organization("engineering")
     mine.write()
     with people(installation) as source, people(new) as destination:
@@ -261,7 +262,7 @@ def test_ids_are_those_of_the_destination(old: Old, new: Installation) -> None:
         rest = [item for item in without_directory(estate) if item.key not in (("alice",), ("engineering",))]
         assert create(destination, rest) == []
         assert new.problems() == []
-        assert new.tables.get(ACCOUNTS, "alice")["id"] == mine.rows[ACCOUNTS][0]["id"]
+        assert new.tables.get(ACCOUNTS, "alice")["id"] == identifier
         assert destination.lets_in("alice", company.passwords["alice"])
         assert not destination.lets_in("alice", "already here")
 
@@ -397,6 +398,17 @@ def test_a_token_of_somebody_who_is_not_there(new: Installation) -> None:
         assert set(found.read(["token"]).of(Token)) == {("0f" * 32,)}
 
 
+def test_what_is_not_migrated_is_told(new: Installation) -> None:
+    company = People(new.tables)
+    company.organization("blue", adminSyncConfig={"enableSync": True, "selectGroupMembers": True, "groupDN": "cn=blue"})
+    company.organization("green")
+    company.user("ana", "password of ana", otpEnabled=True)
+    company.write()
+    with people(new) as found:
+        found.read(["account", "membership"])
+        assert [note.partition(" of ")[0].partition(" sign ")[0] for note in found.notes()] == ["ana", "blue"]
+
+
 def test_tokens_of_accounts_that_have_been_deleted_are_told_of(new: Installation) -> None:
     new.tables.insert(TOKENS, {"token": "0f" * 32, "accountID": "gone", "tokenLabel": ""})
     with people(new) as found:
@@ -525,8 +537,36 @@ def test_settings(new: Installation) -> None:
 # -- options
 
 
+def test_what_must_not_be_seen_is_told(new: Installation) -> None:
+    secrets: list[str] = []
+    options = completed(reach(new, login="session", proxy="http://user:of%20the%20proxy@127.0.0.1:1"))
+    people_of(options, on_secret=secrets.append).close()
+    assert {"of%20the%20proxy", "of the proxy", options["password"]} <= set(secrets)
+    found = people_of(completed(reach(new, login="session")), on_secret=secrets.append)
+    found.api.settings()
+    found.close()
+    # the session as well
+    assert any(len(secret) == 36 for secret in secrets)
+
+
+def test_a_certificate_that_is_not_checked_is_warned_of(new: Installation) -> None:
+    warnings: list[str] = []
+    found = people_of(completed(reach(new, validate_certs=False, ca_path=None)), "source.", warn=warnings.append)
+    assert found.read(["account"]).counts()["account"] == 1
+    found.close()
+    assert "is not checked" in warnings[0]
+    with people(new, ca_path=None) as untrusting, pytest.raises(CertificateUntrusted):
+        untrusting.read(["account"])
+
+
 def test_options_that_cannot_work(new: Installation) -> None:
-    for name, value in (("url", "https://user@host/path"), ("attempts", 0), ("concurrency", -1), ("connect_timeout", 0.0)):
+    for name, value in (
+        ("url", "https://user@host/path"),
+        ("accounts_url", "https://host/enzi/v0"),
+        ("attempts", 0),
+        ("concurrency", -1),
+        ("connect_timeout", 0.0),
+    ):
         with pytest.raises(MigrationError) as caught, people(new, **{name: value}):
             pytest.fail("it is made")
         assert caught.value.subject == name

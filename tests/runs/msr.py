@@ -10,11 +10,16 @@ import contextlib
 import typing as t
 
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
+from estate.msr.rows import INDEXES, Place
 from estate.ports import LOOPBACK
 
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, people_of
 from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
+from runs.control import Control
 from runs.modules import Options
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 
 def driver(port: int) -> Options:
@@ -55,3 +60,21 @@ def people(installation: Installation, database: bool = True, **more: t.Any) -> 
         yield found
     finally:
         found.close()
+
+
+def rows_of(installation: Installation, *places: Place) -> dict[Place, list[str]]:
+    """What tables hold, by default all of them, in a form that can be compared."""
+    with installation.tables.moment():
+        return {place: sorted(map(str, installation.tables.all(place))) for place in places or INDEXES}
+
+
+class MSRControl(Control):
+    """A person at the controller who moves people and images from one MSR to another. `secrets`: what must be in no output."""
+
+    def __init__(self, folder: Path, source: Options, destination: Options, secrets: t.Iterable[str] = (), **variables: t.Any) -> None:
+        super().__init__(folder, source, destination, {}, **variables)
+        for name in ("registry_source", "registry_destination"):
+            del self.variables[name]
+        self.variables.update(msr_source=source, msr_destination=destination)
+        self.write("group_vars/all/registries.yml", self.variables)
+        self._passwords += list(secrets)

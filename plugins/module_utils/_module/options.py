@@ -297,10 +297,7 @@ class Connections:
         return self._timetable.figure(name, share) if self._timetable.sets(name) else share
 
     def _hide_password(self, address: str) -> None:
-        """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
-        match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
-        if match:
-            self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
+        self._module.no_log_values.update(passwords_in(address))
 
     def open(self, side: str) -> Store:
         """The store of an option (`source` or `destination`); InvalidOption, naming the suboption, where it cannot work."""
@@ -575,6 +572,12 @@ def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
     return ConvertingStore(store, **asked)
 
 
+def passwords_in(address: str) -> set[str]:
+    """What must be in no output of `user:password@host`: proxies may have a password, and people put one into url as well."""
+    match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
+    return {match.group(1), unquote(match.group(1))} if match else set()
+
+
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:
     """`[https://]host[:port][/]` to the host and whether it is spoken to in plain http: asked for by `http://` or the option."""
     match = re.fullmatch(r"(?:(https?)://)?([^/\s@]+)/?", url.strip())
@@ -608,7 +611,8 @@ def http_options(options: Options, side: str = "") -> HTTPOptions:
         if options[name] < lowest:
             raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
     for name, meaning in (("requests_per_second", "no limit"), ("chunk_size", "whole blobs"), ("concurrency", "as many as suit it")):
-        if options[name] < 0:
+        # not every connection has all of them
+        if options.get(name, 0) < 0:
             raise InvalidOption("must not be negative.", subject=name, hint=f"0 means {meaning}.")
     return HTTPOptions(
         tls=TLSOptions(

@@ -109,6 +109,7 @@ class Service:
         """Send a request; None where it was answered with one of the error codes `absent`, or with another that begins like one of them.
 
         Other refusals are raised: RegistryError with their codes, about `what`. `authorization`: as somebody else, who is not renewed.
+        `attempts`: see `API.ask`.
         """
         reply = self._ask(method, path, query, document, what, authorization, attempts)
         if reply.status not in _WITH_CODES:
@@ -169,7 +170,7 @@ class Service:
             found = field(reply.document, key) if isinstance(reply.document, dict) and key else reply.document
             if found is not None and not isinstance(found, list):
                 raise InvalidAnswer("answered with something that is no list.", subject=what, hint="Is this the address of an MSR?")
-            following = reply.header(_NEXT_PAGE) or text(reply.document, "nextPageStart")
+            following = text(reply.document, "nextPageStart") or _in_utf8(reply.header(_NEXT_PAGE))
             return Page(found or [], following or None)
 
         return walk("", read, what)
@@ -207,10 +208,10 @@ class MSRAPI:
         self._root = API(self._transports[0], base, dict)
         self.host = str(self._root.origin)
         self._accounts_root = self._root
-        if accounts and origin_of(accounts) != self._root.origin:
+        self._at_mke = bool(accounts) and origin_of(accounts) != self._root.origin
+        if self._at_mke:
             self._transports.append(Transport(origin_of(accounts), dataclasses.replace(http, connect_to="")))
             self._accounts_root = API(self._transports[1], accounts, dict)
-        self._at_mke = bool(accounts)
         self._lock = threading.Lock()
         self._session = ""
         self._realm: tuple[str, str] | None = None
@@ -297,6 +298,14 @@ class MSRAPI:
         """Give the connections back."""
         for transport in self._transports:
             transport.close()
+
+
+def _in_utf8(header: str) -> str:
+    """A name in a header, whose bytes are read as those of Latin-1 (RFC 9110, 5.5), and are those of UTF-8."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _clean(said: str) -> str:

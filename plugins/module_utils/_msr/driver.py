@@ -267,7 +267,7 @@ class DriverDatabase(Database):
             raise ConnectionFailed(
                 f"does not answer as RethinkDB does ({_reason(error)}).",
                 subject=self.name,
-                hint=f"Check {options.prefix}host, {options.prefix}port and {options.prefix}tls.",
+                hint=f"Check {options.prefix}port, {options.prefix}tls, and {options.prefix}client_cert, which the database may ask for.",
             ) from error
         return connection
 

@@ -148,10 +148,14 @@ class PodShell(Shell):
         try:
             yield library, library.client.CoreV1Api(client)
         finally:
+            # its own close() leaves connections open
+            client.rest_client.pool_manager.clear()
             client.close()
 
     def _load(self, library: t.Any) -> t.Any:
         options = self._options
+        import yaml
+
         configuration = library.client.Configuration()
         file = os.path.expanduser(options.kubeconfig) if options.kubeconfig else None
         try:
@@ -220,16 +224,21 @@ class PodShell(Shell):
                 )
             except _errors(library) as error:
                 raise self._failed(error, f"run a command in the pod {pod}") from error
-            with contextlib.closing(socket):
-                try:
-                    return self._converse(socket, statement if sends else "")
-                except _errors(library) as error:
-                    raise ConnectionFailed(f"the connection broke ({_line(error)}).", subject=self.name) from error
+            with contextlib.ExitStack() as stack:
+                # closing does nothing any more where the other end has said good-bye
+                stack.callback(socket.sock.shutdown)
+                stack.callback(socket.close)
+                return self._converse(socket, statement if sends else "", _errors(library))
 
-    def _converse(self, socket: t.Any, statement: str) -> tuple[int | None, str, str]:
-        data = statement.encode("ascii")
-        for start in range(0, len(data), _PIECE):
-            socket.write_stdin(data[start : start + _PIECE])
+    def _converse(self, socket: t.Any, statement: str, errors_of_it: tuple[type[BaseException], ...]) -> tuple[int | None, str, str]:
+        broken = ""
+        try:
+            data = statement.encode("ascii")
+            for start in range(0, len(data), _PIECE):
+                socket.write_stdin(data[start : start + _PIECE])
+        except errors_of_it as error:
+            # the end of a command that did not want all of it may have come before
+            broken = _line(error)
         channels: dict[int, list[bytes]] = {1: [], 2: [], _ERRORS: []}
         size = 0
         deadline = time.monotonic() + self._options.silence
@@ -241,7 +250,11 @@ class PodShell(Shell):
                 )
             is_open = socket.is_open()
             if is_open:
-                socket.update(timeout=left)
+                try:
+                    socket.update(timeout=left)
+                except errors_of_it as error:
+                    # as above; what has come is looked at
+                    broken, is_open = _line(error), False
             came = [(channel, socket.read_channel(channel)) for channel in channels if channel in socket._channels]
             for channel, piece in came:
                 channels[channel].append(piece)
@@ -253,12 +266,13 @@ class PodShell(Shell):
             if not is_open:
                 break
         printed, errors, ended = (b"".join(channels[channel]).decode("utf-8", "replace") for channel in (1, 2, _ERRORS))
+        if not ended:
+            reason = broken or "the command had not ended"
+            raise ConnectionFailed(f"the connection broke ({reason}).", subject=self.name)
         return self._status(ended), printed, errors
 
-    def _status(self, ended: str) -> int | None:
+    def _status(self, ended: str) -> int:
         """The exit status, as the cluster says it at the end."""
-        if not ended:
-            raise ConnectionFailed("the connection broke before the command had ended.", subject=self.name)
         try:
             status = json.loads(ended)
             if status["status"] == "Success":

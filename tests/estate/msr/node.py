@@ -4,8 +4,8 @@
 
 """A node of MSR 2.9, or a manager of MKE, that is signed in to over SSH: a real sshd, and a `docker` that runs the product's command line.
 
-The command line is RethinkDB's own driver for JavaScript on the store; it gets there only with the network, the volume and the variable that
-the product's containers need. Run as a program, this file is that `docker`, and the `sudo` in front of it.
+The command line is RethinkDB's own driver for JavaScript on the store; it gets there only with the network, the volume and the variable
+that the product's containers need. Run as a program, this file is that `docker`, and the `sudo` in front of it.
 """
 
 from __future__ import annotations
