@@ -59,7 +59,8 @@ class PlanOptions:
     `parts`: what is planned, keys of PARTS. `built_in`: accounts that every installation has are kept as they are, or become those of the
     source. `passwords`: of users who are there already. `match_directory`: who has another entry in the directory is somebody else.
     `surplus`: what the destination has beyond the source is kept without a word,
-    reported, or removed; removed only of the kinds in `removed`, and reported of the others.
+    reported, or removed; removed only of the kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody
+    else before, and may be relied on.
     """
 
     parts: t.Collection[str] = tuple(PARTS)
@@ -68,6 +69,7 @@ class PlanOptions:
     match_directory: bool = True
     surplus: Surplus = "report"
     removed: t.Collection[str] = REMOVABLE
+    coming: t.Collection[str] = ()
 
 
 def kinds_to_read(parts: t.Collection[str]) -> set[str]:
@@ -172,7 +174,7 @@ class _Planner:
                 )
             there = self._existing.find(cls, key)
             coming = self._wanted.find(cls, key)
-            if coming is not None and part_of(coming) not in self._options.parts:
+            if coming is not None and part_of(coming) not in (*self._options.parts, *self._options.coming):
                 coming = None
             found = there if there is not None else coming
             if found is None:

@@ -96,7 +96,7 @@ class Items:
                 subject="password_hash",
                 hint="Give database, or accounts_database where accounts are those of MKE; or new_password.",
             )
-        differences = _differences(wanted, existing, secrets or self._hashes_known)
+        differences = _differences(wanted, existing, secrets or isinstance(wanted, Account))
         state = CREATED if existing is None else CHANGED if differences else UNCHANGED
         whole = wanted if existing is None else _completed(wanted, existing)
         self._carry_out(Change(state, whole, existing, differences))
@@ -508,19 +508,20 @@ def account_rows(items: Items, singles: Singles, params: Options) -> Result:
 def _account_row(account: Account, estate: Estate, gather: t.Collection[str]) -> Result:
     row = {"type": "organization" if account.is_organization else "user", **shown(account)}
     del row["is_organization"]
-    members = [one for one in estate.of(Membership).values() if account.name in (one.organization, one.user)]
+    # products list them by their ids, which says nothing to anybody
+    members = [one for _key, one in sorted(estate.of(Membership).items()) if account.name in (one.organization, one.user)]
     if "members" in gather and account.is_organization:
         row["members"] = [{"name": one.user, "admin": one.is_admin} for one in members]
     elif "members" in gather:
         row["organizations"] = [{"name": one.organization, "admin": one.is_admin} for one in members]
-    in_teams = estate.of(TeamMembership).values()
+    in_teams = [one for _key, one in sorted(estate.of(TeamMembership).items())]
     if "teams" in gather and account.is_organization:
         row["teams"] = [
             {
                 **shown(team),
                 "members": [{"name": one.user, "admin": one.is_admin} for one in in_teams if (one.organization, one.team) == team.key],
             }
-            for team in estate.of(Team).values()
+            for _key, team in sorted(estate.of(Team).items())
             if team.organization == account.name
         ]
     elif "teams" in gather:
