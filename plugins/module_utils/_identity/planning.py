@@ -58,9 +58,8 @@ class PlanOptions:
 
     `parts`: what is planned, keys of PARTS. `built_in`: accounts that every installation has are kept as they are, or become those of the
     source. `passwords`: of users who are there already. `match_directory`: who has another entry in the directory is somebody else.
-    `surplus`: what the destination has beyond the source is kept without a word,
-    reported, or removed; removed only of the kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody
-    else before, and may be relied on.
+    `surplus`: what the destination has beyond the source is kept without a word, reported, or removed; removed only of the
+    kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody else before, and may be relied on.
     """
 
     parts: t.Collection[str] = tuple(PARTS)
@@ -123,10 +122,13 @@ class _Planner:
     def changes(self, surplus: t.Iterable[Item]) -> list[Change]:
         changes = []
         for item in self._wanted:
-            if part_of(item) in self._options.parts:
-                change = self._change(item)
-                if change.state == REFUSED and change.problem is not None:
-                    self._refused[item.kind, item.key] = change.problem
+            part = part_of(item)
+            if part not in self._options.parts and part not in self._options.coming:
+                continue
+            change = self._change(item)
+            if change.state == REFUSED and change.problem is not None:
+                self._refused[item.kind, item.key] = change.problem
+            if part in self._options.parts:
                 changes.append(change)
         if self._options.surplus != "keep":
             beyond = [item for item in surplus if part_of(item) in self._options.parts]
