@@ -96,7 +96,7 @@ def can_push(installation: Installation) -> bool:
     access = installation.msr.access
     with Client(access) as client:
         try:
-            client.request("POST", "/v2/green/app/blobs/uploads/", expect=202)
+            client.request("POST", "/v2/green/app/blobs/uploads/", expect=(202,))
         except UnexpectedAnswer:
             return False
     return True
