@@ -74,7 +74,7 @@ suboptions:
   kubernetes:
     description:
       - The pod of an MSR 3 on Kubernetes that has the command line of the database. V({{}}) takes everything from where kubectl takes it.
-        The host where the task runs needs the Python library kubernetes, 28 or later.
+        The host where the task runs needs the Python library kubernetes, 30 or later.
       - Statements go in on standard input, so that the cluster's audit log does not have them.
     type: dict
     suboptions:

@@ -30,6 +30,13 @@ options:
   source_file:
     description: A file that M(registryops.migration.identity_export) has written, instead of O(source).
     type: path
+  coming_parts:
+    description:
+      - Parts that another task brings before this one. In check mode, what they bring is taken for there. Otherwise it has to be.
+    type: list
+    elements: str
+    choices: [accounts, organizations, repositories]
+    default: []
   existing_passwords:
     description:
       - Whether users who are at the destination already get the passwords that they have at the source. That needs both databases.

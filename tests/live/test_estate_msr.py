@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 import typing as t
 
 import pytest
@@ -334,6 +335,26 @@ def test_images_are_known_by_the_name_of_the_configuration(make_msr: MakeMSR) ->
     assert answer.headers["WWW-Authenticate"] == f'Bearer realm="{realm}/auth/token",service="{realm.partition("://")[2]}"'
     with Client(msr.access) as client:
         assert client.request("GET", "/v2/_catalog").json() == {"repositories": []}
+
+
+def test_tokens_for_images_end_when_they_say(make_msr: MakeMSR) -> None:
+    msr = make_msr("3.1.5", lifetime=4).msr
+    ask = {"scope": "registry:catalog:*", "service": msr.service}
+    began = time.monotonic()
+    given = Api(msr)("GET", "/auth/token", **ask)
+    assert given["expires_in"] == 4
+
+    def status() -> int:
+        headers = {"Authorization": f"Bearer {given['token']}"}
+        answer = requests.get(f"{msr.url}/v2/_catalog", headers=headers, verify=str(msr.authority.certificate))
+        return int(answer.status_code)
+
+    # on a machine that is very slow it has ended before it could be shown
+    assert status() == 200 or time.monotonic() - began > 3
+    while status() == 200 and time.monotonic() < began + 20:
+        time.sleep(0.1)
+    assert status() == 401
+    assert time.monotonic() - began >= 1
 
 
 def test_webhooks_and_policies_keep_their_secrets(old: tuple[Installation, People]) -> None:

@@ -67,6 +67,7 @@ class Moved:
     planned: Played
     after_plan: dict[Place, list[str]]
     first: Played
+    unsynchronized: dict[str, t.Any]
     after: dict[Place, list[str]]
     second: Played
 
@@ -94,10 +95,23 @@ def moved(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) ->
     before, ids = rows_of(destination), ids_of(destination)
     planned = control.play("migrate_msr", "--check", "--diff")
     after_plan = rows_of(destination)
-    first = control.play("migrate_msr", "--diff")
+    # one membership is the directory's to give, and this destination has not been synchronized with it yet
+    first = control.play("migrate_msr", "--diff", expect=2)
+    unsynchronized = control.report()
+    synchronize(destination)
     after = rows_of(destination)
     second = control.play("migrate_msr")
-    return Moved(source, destination, people, held, control, before, ids, planned, after_plan, first, after, second)
+    return Moved(source, destination, people, held, control, before, ids, planned, after_plan, first, unsynchronized, after, second)
+
+
+def synchronize(installation: Installation) -> None:
+    """What a directory does in the end: its user is in the team that follows its group."""
+    with installation.tables.moment():
+        (team,) = [row for row in installation.tables.all(TEAMS) if row["name"] == "release"]
+        user = installation.tables.get(ACCOUNTS, "erin")
+    assert user is not None
+    row = {"teamID": team["id"], "orgID": team["orgID"], "userID": user["id"], "isAdmin": False, "isPublic": False}
+    installation.tables.insert(TEAM_MEMBERS, row)
 
 
 def ids_of(installation: Installation) -> dict[str, str]:
@@ -173,6 +187,12 @@ def test_nothing_the_second_time(moved: Moved) -> None:
     assert moved.first.changed == 4
     assert moved.second.changed == 0
     assert rows_of(moved.destination) == moved.after
+
+
+def test_what_only_the_directory_can_give_is_told(moved: Moved) -> None:
+    assert "member erin of team engineering/release" in moved.first.output
+    assert "next synchronization" in moved.first.output
+    assert not moved.unsynchronized["verified"]
 
 
 def test_everybody_may_do_what_they_could_do(moved: Moved) -> None:

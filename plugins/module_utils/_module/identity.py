@@ -77,6 +77,7 @@ MATCHING: Options = {
 
 #: of the module that writes
 WRITING: Options = {
+    "coming_parts": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
     "existing_passwords": {"type": "str", "choices": ["replace", "keep"], "default": "replace"},
     "surplus": {"type": "str", "choices": ["keep", "report", "remove"], "default": "report"},
     "surplus_kinds": {"type": "list", "elements": "str", "choices": list(CLASSES), "default": list(REMOVABLE)},
@@ -253,6 +254,7 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         match_directory=params["match_directory"],
         surplus=params["surplus"],
         removed=params["surplus_kinds"],
+        coming=params["coming_parts"] if module.check_mode else (),
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
     done = summed(changes)

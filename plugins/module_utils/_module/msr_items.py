@@ -84,23 +84,28 @@ class Items:
         With `secrets`, what cannot be compared is written whenever it is given. Raises MigrationErrors.
         """
         existing = self._look(wanted)
-        if isinstance(wanted, Account) and isinstance(existing, Account) and existing.is_organization != wanted.is_organization:
+        self._check_account(wanted, existing)
+        differences = _differences(wanted, existing, secrets or wanted.kind == Account.kind)
+        state = CREATED if existing is None else CHANGED if differences else UNCHANGED
+        whole = wanted if existing is None else _completed(wanted, existing)
+        self._carry_out(Change(state, whole, existing, differences))
+        return whole
+
+    def _check_account(self, wanted: Item, existing: Item | None) -> None:
+        if not isinstance(wanted, Account) or not isinstance(existing, Account):
+            return
+        if existing.is_organization != wanted.is_organization:
             raise InvalidOption(
                 f"{wanted.name} is {'an organization' if existing.is_organization else 'a user'} there.",
                 subject="type",
                 hint="Users and organizations share their names: choose another one.",
             )
-        if isinstance(wanted, Account) and wanted.password_hash and existing is not None and not self._hashes_known:
+        if wanted.password_hash and not self._hashes_known:
             raise InvalidOption(
                 "cannot be compared with the one that the user has.",
                 subject="password_hash",
                 hint="Give database, or accounts_database where accounts are those of MKE; or new_password.",
             )
-        differences = _differences(wanted, existing, secrets or self._hashes_known)
-        state = CREATED if existing is None else CHANGED if differences else UNCHANGED
-        whole = wanted if existing is None else _completed(wanted, existing)
-        self._carry_out(Change(state, whole, existing, differences))
-        return whole
 
     def absent(self, item: AnItem) -> AnItem | None:
         """Have an item not exist; returns what it was, None if there was none."""
@@ -186,6 +191,7 @@ _SAYING_MORE = ("level", "is_organization")
 
 def _differences(wanted: Item, existing: Item | None, secrets: bool) -> dict[str, tuple[t.Any, t.Any]]:
     """`{field: (before, after)}` of what is asked for and not so; fields that name an item differ in none."""
+    found: dict[str, tuple[t.Any, t.Any]]
     if existing is None:
         found = {
             field.name: (None, getattr(wanted, field.name))
@@ -508,19 +514,20 @@ def account_rows(items: Items, singles: Singles, params: Options) -> Result:
 def _account_row(account: Account, estate: Estate, gather: t.Collection[str]) -> Result:
     row = {"type": "organization" if account.is_organization else "user", **shown(account)}
     del row["is_organization"]
-    members = [one for one in estate.of(Membership).values() if account.name in (one.organization, one.user)]
+    # products list them by their ids, which says nothing to anybody
+    members = [one for _key, one in sorted(estate.of(Membership).items()) if account.name in (one.organization, one.user)]
     if "members" in gather and account.is_organization:
         row["members"] = [{"name": one.user, "admin": one.is_admin} for one in members]
     elif "members" in gather:
         row["organizations"] = [{"name": one.organization, "admin": one.is_admin} for one in members]
-    in_teams = estate.of(TeamMembership).values()
+    in_teams = [one for _key, one in sorted(estate.of(TeamMembership).items())]
     if "teams" in gather and account.is_organization:
         row["teams"] = [
             {
                 **shown(team),
                 "members": [{"name": one.user, "admin": one.is_admin} for one in in_teams if (one.organization, one.team) == team.key],
             }
-            for team in estate.of(Team).values()
+            for _key, team in sorted(estate.of(Team).items())
             if team.organization == account.name
         ]
     elif "teams" in gather:

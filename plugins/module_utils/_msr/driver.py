@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import socket
 import ssl
@@ -46,6 +47,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.limits 
 #: connections that are kept while nobody uses them
 _IDLE = 4
 _ATTEMPTS = 3
+_SILENT = logging.NullHandler()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,6 +215,8 @@ class DriverDatabase(Database):
                 subject=self._options.prefix.rstrip("."),
                 hint="Install it there: pip install rethinkdb.",
             ) from error
+        # what it has to say comes as errors, too; without a handler Python would print it
+        logging.getLogger("rethinkdb").addHandler(_SILENT)
         return r
 
     def _connect(self, r: t.Any) -> t.Any:

@@ -165,10 +165,10 @@ class PodShell(Shell):
             raise InvalidOption(
                 f"cannot be used: {_line(error)}.", subject=f"{options.prefix}{option}", hint="Try it with kubectl, on the same host."
             ) from error
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise InvalidOption(
-                f"cannot be read: {_line(error)}.", subject=f"{options.prefix}kubeconfig", hint="Name another file."
-            ) from error
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+            # what YAML complains of may be a line with a token
+            reason = _line(error) if isinstance(error, OSError) else "it is no kubeconfig"
+            raise InvalidOption(f"cannot be used: {reason}.", subject=f"{options.prefix}kubeconfig", hint="Name another file.") from error
         # attempts are counted here, and each has its own time
         configuration.retries = 0
         return configuration
@@ -222,6 +222,12 @@ class PodShell(Shell):
                     _request_timeout=options.timeout,
                     **more,
                 )
+            except library.client.exceptions.ApiTypeError as error:
+                raise LibraryMissing(
+                    "is too old: kubernetes 30 or later is needed.",
+                    subject=options.prefix.rstrip("."),
+                    hint="Update it there: pip install -U kubernetes.",
+                ) from error
             except _errors(library) as error:
                 raise self._failed(error, f"run a command in the pod {pod}") from error
             with contextlib.ExitStack() as stack:

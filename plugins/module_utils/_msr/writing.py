@@ -232,7 +232,7 @@ class Writing:
             # without a directory to look into, the database can still have the user known as one of it
             if not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])) and create(local):
                 row.update(ldapDN=wanted.directory_name, passwordHash="")
-        elif create(local) and not has_database:
+        elif create(local) and not (has_database and wanted.password_hash):
             with self._lock:
                 self._without_password.append(wanted.name)
         found = made[0] if made else self._people.account(wanted.name)

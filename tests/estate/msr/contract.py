@@ -19,7 +19,7 @@ Check = t.Callable[[t.Any, str], t.Iterator[str]]
 #: fields that products have by now, and the descriptions do not: `{definition: names}`
 _NEWER = {"responses.Account": ("onDemand", "otpEnabled")}
 #: fields that the descriptions ask for, and products no longer have
-_GONE = {
+_GONE: t.Mapping[str, tuple[str, ...] | None] = {
     "responses.Repository": ("enableManifestLists",),
     "forms.CreateRepo": ("enableManifestLists",),
     # sent in parts, as the guide to read-only registries does
@@ -66,7 +66,7 @@ class Contracts:
         if match is None:
             return [] if found.status in (404, 405) else [f"{line}: nothing is described there"]
         _method, _pattern, operation, document = match
-        problems = []
+        problems: list[str] = []
         if found.status < 300:
             problems += self._request(asked, operation, document)
         problems += self._answer(asked, found, operation, document)

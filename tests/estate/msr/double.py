@@ -121,10 +121,11 @@ class Front(ProductDouble):
     def user_with(self, name: str, secret: str, tokens: bool = True, invalid: str = "INVALID_AUTHENTICATION_CREDENTIALS") -> Row:
         """The account with a name and a password, or with an access token; raises Refusal."""
         row = self.tables.get(ACCOUNTS, normal(name))
-        known = row is not None and not row.get("isOrg") and bool(secret)
-        if known and not fits(secret, row.get("passwordHash") or ""):
-            known = tokens and self._has_token(row, secret)
-        if not known or row is None:
+        if (
+            row is None
+            or row.get("isOrg")
+            or not (fits(secret, row.get("passwordHash") or "") or (tokens and self._has_token(row, secret)))
+        ):
             raise Refusal(invalid, "the user name or the password is wrong")
         if not row.get("isActive"):
             raise Refusal("INACTIVE_ACCOUNT" if invalid != "NOT_AUTHENTICATED" else invalid, "the account is not active")
@@ -390,8 +391,8 @@ class MSRDouble(Front):
                         self.tables.update(TAGS, row["pk"], deleted=True)
         elif match and answer.status == 200:
             with self.tables.moment():
-                row = self.tables.get(TAGS, f"{match[1]}:{match[2]}")
-            if row and row.get("deleted"):
+                tag = self.tables.get(TAGS, f"{match[1]}:{match[2]}")
+            if tag and tag.get("deleted"):
                 return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         elif asked.path.endswith("/tags/list") and answer.status == 200:
             document = json.loads(answer.data)

@@ -260,20 +260,25 @@ class _Session:
             message = f"command terminated with non-zero exit code: exit status {status}"
             self._end({"status": "Failure", "message": message, "reason": "NonZeroExitCode", "details": {"causes": causes}})
         # the other end says good-bye, too, or has gone
-        listener.join(5)
+        if not self._is_broken:
+            listener.join(5)
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._left is not None and self._left < 0
 
     def _pass_on(self, process: subprocess.Popen[bytes], channel: int, pipe: t.IO[bytes] | None) -> None:
         while pipe is not None and (data := pipe.read1(_PIECE)):  # type: ignore[attr-defined]
             if self._left is not None:
                 self._left -= len(data)
-                if self._left < 0:
+                if self._is_broken:
                     self._handler.server.reset(self._handler.connection)
                     process.kill()
                     return
             self._send(bytes([channel]) + data)
 
     def _end(self, status: dict[str, t.Any]) -> None:
-        if self._left is not None and self._left < 0:
+        if self._is_broken:
             return
         self._send(bytes([_STATUS]) + json.dumps(status).encode())
         self._send(struct.pack(">H", 1000), _END)
