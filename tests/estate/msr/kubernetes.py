@@ -154,12 +154,20 @@ class _Handler(Handler):
             self._answer(200, _DISCOVERY[parts.path])
         elif words == ["api", "v1", "pods"]:
             self._list(cluster, "", query, rights)
+        elif words[:3] == ["api", "v1", "namespaces"] and len(words) == 4:
+            self._namespace(cluster, words[3])
         elif words[:3] != ["api", "v1", "namespaces"] or len(words) < 5 or words[4] != "pods":
             self._refuse(404, "NotFound", "the server could not find the requested resource")
         elif len(words) == 5:
             self._list(cluster, words[3], query, rights)
         else:
             self._one(cluster, words[3], words[5], words[6:], query, rights)
+
+    def _namespace(self, cluster: Cluster, name: str) -> None:
+        if any(pod.namespace == name for pod in cluster.pods):
+            self._answer(200, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}})
+        else:
+            self._refuse(404, "NotFound", f'namespaces "{name}" not found', {"name": name, "kind": "namespaces"})
 
     def _one(
         self,
