@@ -17,9 +17,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.connect
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import StateError
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK, Blocks
 
-#: bytes that a spool takes where nobody says otherwise
-SPOOL_BYTES = 10 << 30
-
 
 @dataclasses.dataclass
 class _Held:

@@ -19,7 +19,7 @@ import functools
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import Layer, LayerFacts, measure
+from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import LayerFacts, RemadeLayer, measure
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.v1 import (
     Converted,
     Link,
@@ -35,7 +35,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.connect
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import digest_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     BlobUnknown,
-    DigestMismatch,
     InvalidOption,
     ManifestUnknown,
     MigrationError,
@@ -45,11 +44,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store
-from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK, Blocks
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import AllNotes
+from ansible_collections.registryops.migration.plugins.module_utils._stores.recent import Recent
+from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK, SPOOL_BYTES, Blocks
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Image, V1Reader, digest_of_image, read_json
 
-#: bytes of the layers that are kept, unless told otherwise
-SPOOL_BYTES = 10 << 30
 #: bytes of documents and configurations that are held in memory, each
 _HELD = 16 << 20
 #: tags that are remembered
@@ -58,48 +57,6 @@ _MOST_TAGS = 200_000
 _AT_ONCE = 4
 
 _Read = t.TypeVar("_Read")
-
-
-class MemoryNotes:
-    """Notes of one run, where there is no ledger."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str, t.Any]] = {}
-
-    def get(self, key: str) -> dict[str, t.Any] | None:
-        """What was noted; None where nothing was."""
-        return self._known.get(key)
-
-    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
-        """Note something."""
-        self._known[key] = dict(value)
-
-
-class _Recent(t.Generic[_Read]):
-    """The last things that were read or made, as far as there is room."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._held: collections.OrderedDict[str, tuple[_Read, int]] = collections.OrderedDict()
-        self._weight = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> _Read | None:
-        """What is held under a key."""
-        with self._lock:
-            found = self._held.get(key)
-            if found is None:
-                return None
-            self._held.move_to_end(key)
-            return found[0]
-
-    def put(self, key: str, value: _Read, weight: int = 1) -> None:
-        """Hold something, in the place of what was used longest ago."""
-        with self._lock:
-            self._weight += weight - self._held.pop(key, (None, 0))[1]
-            self._held[key] = (value, weight)
-            while self._weight > self._capacity and len(self._held) > 1:
-                self._weight -= self._held.popitem(last=False)[1][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,37 +220,6 @@ class _SpoolReader:
             self._spool.leave(kept, self.received == self.size)
 
 
-class _Streamed:
-    """A layer that comes from its source once more, and becomes the blob that it was when it was measured."""
-
-    def __init__(self, source: BlobSource, descriptor: Descriptor, subject: str, forget: t.Callable[[], None]) -> None:
-        self._source = source
-        self._descriptor = descriptor
-        self._subject = subject
-        self._forget = forget
-        self.size = descriptor.size
-        self.received = 0
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        try:
-            for data in checked(Layer(self._source, self._subject), self._descriptor.digest, self._subject):
-                self.received += len(data)
-                yield data
-        except DigestMismatch as error:
-            # what was noted of it does not hold any more: nobody shall rely on it again
-            self._forget()
-            raise DigestMismatch(
-                f"its layer no longer gives the blob {self._descriptor.digest}: it has changed at the source, or is compressed in "
-                "another way on this host.",
-                subject=self._subject,
-                hint="Run again: it is read anew then.",
-            ) from error
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._source.close()
-
-
 class V1Store(Store):
     """Any v1 source (see V1Reader) as a store. `form` is `docker` or `oci`: what its images become."""
 
@@ -301,22 +227,20 @@ class V1Store(Store):
     brings_blobs = True
     profile = GENERIC
 
-    def __init__(
-        self, reader: V1Reader, form: str = "docker", notes: Notes | None = None, spool_dir: str = "", spool_bytes: int = SPOOL_BYTES
-    ) -> None:
+    def __init__(self, reader: V1Reader, form: str = "docker", spool_dir: str = "", spool_bytes: int = SPOOL_BYTES) -> None:
         """`spool_dir`: a folder for layers that have been measured and not moved yet, at most `spool_bytes` bytes of them."""
         self.name = reader.name
         self.is_local = reader.is_local
         self._reader = reader
         self._form = form
         self._media_type = manifest_type(form)
-        self._notes: list[Notes] = [notes or MemoryNotes()]
+        self._notes = AllNotes()
         self._spool_dir = spool_dir
         self._spool = LayerSpool(spool_dir, 0 if reader.is_local or not spool_dir else spool_bytes)
         self._lock = threading.Lock()
-        self._listed: _Recent[dict[str, str]] = _Recent(_MOST_TAGS)
-        self._images: _Recent[V1Image] = _Recent(_HELD)
-        self._configs: _Recent[bytes] = _Recent(_HELD)
+        self._listed: Recent[dict[str, str]] = Recent(_MOST_TAGS)
+        self._images: Recent[V1Image] = Recent(_HELD)
+        self._configs: Recent[bytes] = Recent(_HELD)
         #: ids that are not what their digest says
         self._short_ids: dict[str, str] = {}
         #: which image has a layer, or a configuration, of a digest
@@ -361,9 +285,7 @@ class V1Store(Store):
         return True
 
     def keep_notes(self, notes: Notes) -> None:
-        with self._lock:
-            # several runs that share a source each have a ledger
-            self._notes = [*(one for one in self._notes if not isinstance(one, MemoryNotes)), notes]
+        self._notes.add(notes)
 
     # -- images
     def _digest_of(self, image_id: str) -> str:
@@ -455,27 +377,10 @@ class V1Store(Store):
 
     # -- layers
     def _noted(self, image_id: str) -> LayerFacts | None:
-        for notes in list(self._notes):
-            try:
-                facts = LayerFacts.from_note(notes.get(f"layer:{image_id}"))
-            except StateError:
-                self._drop_notes(notes)
-                continue
-            if facts is not None:
-                return facts
-        return None
+        return LayerFacts.from_note(self._notes.get(f"layer:{image_id}"))
 
     def _note(self, image_id: str, value: t.Mapping[str, t.Any]) -> None:
-        for notes in list(self._notes):
-            try:
-                notes.put(f"layer:{image_id}", value)
-            except StateError:
-                self._drop_notes(notes)
-
-    def _drop_notes(self, notes: Notes) -> None:
-        """A ledger that is closed, or cannot be used: the run that has it finds that out by itself, others can go on."""
-        with self._lock:
-            self._notes = [one for one in self._notes if one is not notes] or [MemoryNotes()]
+        self._notes.put(f"layer:{image_id}", value)
 
     def _facts(self, repository: str, image_id: str, image: V1Image) -> LayerFacts:
         """What is known of a layer; it is read if nobody has done so, by one of those who ask."""
@@ -543,7 +448,7 @@ class V1Store(Store):
         if kept is not None:
             return kept
         source = self._reader.open_layer(repository, image_id, size)
-        return _Streamed(source, descriptor, where, lambda: self._note(image_id, {}))
+        return RemadeLayer(source, descriptor, where, lambda: self._note(image_id, {}))
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         return []

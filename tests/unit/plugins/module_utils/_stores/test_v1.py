@@ -26,8 +26,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import MemoryNotes
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK
-from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import LayerSpool, MemoryNotes, V1Store, _side_by_side
+from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import LayerSpool, V1Store, _side_by_side
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Image
 
 REPOSITORY = "team/app"
@@ -99,8 +100,11 @@ def store_of(tmp_path):
     """Makes stores, which are closed in the end."""
     with contextlib.ExitStack() as opened:
 
-        def make(reader: Reader, **more) -> V1Store:
-            return opened.enter_context(contextlib.closing(V1Store(reader, **{"spool_dir": str(tmp_path), **more})))
+        def make(reader: Reader, notes: MemoryNotes | None = None, **more) -> V1Store:
+            store = opened.enter_context(contextlib.closing(V1Store(reader, **{"spool_dir": str(tmp_path), **more})))
+            if notes is not None:
+                store.keep_notes(notes)
+            return store
 
         yield make
 
@@ -217,14 +221,9 @@ def test_several_ledgers_are_all_written_and_a_broken_one_is_left_alone(store_of
             raise StateError("is closed.", subject="ledger", hint="Open it.")
 
     good, also = MemoryNotes(), MemoryNotes()
-
-    class Ledger:
-        def __init__(self, notes):
-            self.get, self.put = notes.get, notes.put
-
     store = store_of(Reader(1))
     for notes in (good, Broken(), also):
-        store.keep_notes(Ledger(notes))
+        store.keep_notes(notes)
     store.manifest(REPOSITORY, "v1")
     assert good.get(f"layer:{image_id(1)}") is not None
     assert good.get(f"layer:{image_id(1)}") == also.get(f"layer:{image_id(1)}")
