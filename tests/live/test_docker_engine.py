@@ -25,6 +25,7 @@ from estate.engine_double import EngineDouble
 from estate.images import digest_of
 from estate.push import push
 from runs.modules import ModuleRun, Options, endpoint, environment, run_module
+from runs.unequal import Unequal
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import LibraryMissing
 from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import EngineAddress, EngineAPI
@@ -614,6 +615,26 @@ def test_the_layout_that_newer_engines_export_gives_the_same_image(
     assert assert_complete(destination) == 5
     assert not done(copy(of_newer, endpoint(destination), tmp_path), unchanged=2)["changed"]
     assert newer.count("/get$") == 2
+
+
+def test_a_destination_that_has_everything_takes_nothing_from_the_other_one(
+    engines: MakeDouble, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    """Its run ends, and its ledger is closed, while the other one has everything still to read."""
+    engine, held = engines(False), images.ImageSet()
+    for name in ("web", "api"):
+        repository = held.repository(f"team/{name}")
+        images.add_image(repository, name, [images.layer("base", 20_000), images.layer(name, 30_000)], ["1"], docker=True)
+        engine.pull(f"team/{name}:1", repository, "1")
+    first, second = registries.start("first"), registries.start("second")
+    of_engine = {"type": "docker_engine", "url": engine.url}
+    done(copy(of_engine, endpoint(first), tmp_path / "before"), copied=2)
+    with Unequal(first, second, tmp_path / "state") as ends:
+        run = copy(of_engine, endpoint(ends.first), tmp_path, further_destinations=[endpoint(ends.second)])
+        assert done(run, copied=2, unchanged=2)["failures"] == []
+    assert ends.in_turn
+    assert tags_of(first) == tags_of(second)
+    assert_complete(second)
 
 
 def test_an_engine_that_keeps_manifests_gives_them_as_they_are(

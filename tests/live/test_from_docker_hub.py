@@ -21,6 +21,7 @@ from estate.push import push
 from estate.team_set import paged_set
 from runs.modules import Options, endpoint, run_module, start_module
 from runs.providers import Product, assert_copied, assert_nothing_to_do, digests_of
+from runs.unequal import Unequal
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.pulls import window_in_words
 
@@ -258,6 +259,29 @@ def test_one_source_for_two_destinations_is_pulled_once(hub: Product, registries
     assert not result.get("failed"), result
     assert tags_of(first) == tags_of(second) == paged_set().tags()
     assert len(double.pulled) == result["pulls"]["used"] == MANIFESTS
+
+
+def test_a_destination_that_has_everything_takes_nothing_from_the_other_one(
+    hub: Product, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    """Its run ends, and its ledger is closed, while the other one has everything still to read."""
+    double = double_of(hub)
+    double.pull_limit = 100
+    first, second = registries.start("first"), registries.start("second")
+    assert_copied(hub.copy(first, tmp_path / "before", to=False), first, paged_set().tags())
+    before = len(double.pulled)
+    with Unequal(first, second, tmp_path / "state") as ends:
+        options = {
+            "source": hub.endpoint(),
+            "destination": endpoint(ends.first),
+            "further_destinations": [endpoint(ends.second)],
+            "state_dir": str(tmp_path / "state"),
+        }
+        result = hub.run("registry_image_copy", options).result
+    assert ends.in_turn
+    assert (result["failures"], result["counts"]["copied"], result["counts"]["unchanged"]) == ([], *[len(paged_set().tags())] * 2)
+    assert tags_of(first) == tags_of(second) == paged_set().tags()
+    assert len(double.pulled) - before == MANIFESTS
 
 
 def test_a_name_of_one_component_is_an_official_image(hub: Product, plain: Registry, tmp_path: Path) -> None:
