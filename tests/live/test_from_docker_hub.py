@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 from pathlib import Path
@@ -155,6 +156,25 @@ def test_stop_asks_for_no_manifest_beyond_the_limit(hub: Product, plain: Registr
     assert not rest.result.get("failed"), rest.result
     assert tags_of(plain) == paged_set().tags()
     assert len(double.pulled) == MANIFESTS
+
+
+def test_what_cannot_be_planned_for_want_of_pulls_is_no_failure_in_the_report_either(hub: Product, plain: Registry, tmp_path: Path) -> None:
+    """Whether a tag of the destination is what a conversion would make, nobody knows without its manifest."""
+    double = double_of(hub)
+    options = {"source": hub.endpoint(on_quota="stop"), "destination": endpoint(plain), "convert": {"oci": "docker"}}
+    first = hub.run("registry_image_copy", {**options, "state_dir": str(tmp_path / "first")}).result
+    assert first["counts"]["copied"] == len(paged_set().tags())
+    double.pull_limit = 4
+    result = hub.run("registry_image_copy", {**options, "state_dir": str(tmp_path / "state")}).result
+    counts = result["counts"]
+    assert counts["failed"] == 0
+    assert counts["unchanged"] + counts["not_attempted"] == len(paged_set().tags())
+    assert counts["not_attempted"] >= 2
+    report = run_module("registry_report", {"ledgers": {"mover": result["ledger"]}, "output_dir": str(tmp_path / "report")}).result
+    told = json.loads(Path(report["json_file"]).read_text(encoding="utf-8"))["counts"]
+    assert {state: told.get(state, 0) for state in ("failed", "not_attempted")} == {
+        state: counts[state] for state in ("failed", "not_attempted")
+    }
 
 
 def test_an_image_of_more_platforms_than_pulls_arrives_in_several_runs(hub: Product, registries: RegistryFactory, tmp_path: Path) -> None:

@@ -603,6 +603,14 @@ def test_options_that_v1_has_no_use_for(
     assert (error["kind"], error["subject"]) == ("invalid_option", subject)
 
 
+@pytest.mark.parametrize("option", ["url", "index_url", "proxy"])
+def test_a_password_in_an_address_is_never_shown(option: str, double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
+    source = of(double, **{option: "http://anna:hunter%202@127.0.0.1:1"})
+    done = run_module("registry_image_copy", {"source": source, "destination": endpoint(destination), "state_dir": str(tmp_path / "state")})
+    assert done.result["failed"]
+    assert "hunter" not in done.text
+
+
 def test_nothing_is_copied_to_v1(double: V1Double, destination: CountingRegistry, tmp_path: Path) -> None:
     options = {"source": endpoint(destination), "destination": of(double), "state_dir": str(tmp_path / "state")}
     error = run_module("registry_image_copy", options).error
