@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from estate import images, ssh_server
+from estate import images, ports, ssh_server
 from estate.client import ACCEPT, Client
 from estate.compare import Skopeo, assert_complete, tags_of
 from estate.docker_engine import DockerEngine, EngineMissing
@@ -583,6 +583,24 @@ def test_an_engine_whose_disk_is_full(
         disk.resize(64 << 10)
         done(copy(endpoint(source), engine_endpoint(engine), tmp_path), copied=1, unchanged=1)
         assert engine.names() == {"full/small:1", "full/large:1"}
+
+
+def test_an_engine_of_the_tests_takes_another_port_where_one_is_taken(
+    docker_engine: DockerEngine, certificate_authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all that is tested with an engine would be left out, and nobody would know."""
+    taken, free = int(docker_engine.tls_url.rpartition(":")[2]), ports.free_port
+    given: list[int] = []
+
+    def first_a_taken_one() -> int:
+        given.append(free() if given else taken)
+        return given[-1]
+
+    monkeypatch.setattr(ports, "free_port", first_a_taken_one)
+    with DockerEngine(certificate_authority) as engine:
+        assert given[0] == taken
+        assert engine.tls_url == f"tcp://127.0.0.1:{given[-1]}" != docker_engine.tls_url
+        assert engine.client.ping()
 
 
 # -- newer engines: the double has the forms of engine 26 ----------------------------------------------------------------------
