@@ -483,13 +483,47 @@ def test_an_image_that_is_being_uploaded_is_waited_for(double: V1Double, destina
 
 
 def test_a_half_uploaded_image_is_reported(start: Start, data: Path, destination: CountingRegistry, tmp_path: Path) -> None:
-    """An engine waited for ever."""
+    """docker/migrator took no notice of an image that it could not pull, and ended as a success."""
     half = some_images()["team/xz"][1][-1]
     (data / "images" / half.id / "_inprogress").write_text("true")
     result = run(of(start(data)), destination, tmp_path)
     assert kinds(result) == {"team/xz:v1": "image_incomplete"}
     assert counted(result) == {"copied": 4, "failed": 1}
     assert ("team/xz", "v1") not in tags(destination)
+
+
+@pytest.mark.parametrize("form", ["docker", "oci"])
+def test_a_layer_that_is_compressed_with_xz(
+    form: str, start: Start, data: Path, counting_registry: MakeCountingRegistry, tmp_path: Path
+) -> None:
+    """It becomes gzip, which everybody reads, and the same bytes each time; an engine needed the program xz for it."""
+    layer = next(one for one in some_images()["team/xz"][1] if one.layer[:6] == b"\xfd7zXZ\0")
+    source, ends = start(data), [counting_registry(Behaviour()) for _unused in range(2)]
+    more = {"rules": [{"repositories": {"include": ["team/xz"]}}], "convert": {"v1": form}}
+    for number, end in enumerate(ends):
+        assert counted(run(of(source), end, tmp_path / str(number), **more)) == {"copied": 1}
+        assert archives(end, "team/xz", "v1") == [layer.archive]
+        (there,) = json.loads(end.manifest("team/xz", "v1").data)["layers"]
+        assert there["mediaType"].endswith("gzip")
+        assert end.blob("team/xz", there["digest"])[:2] == b"\x1f\x8b"
+    assert tags(ends[0]) == tags(ends[1])
+
+
+def test_a_layer_without_a_file_is_no_blob(start: Start, data: Path, destination: CountingRegistry, tmp_path: Path) -> None:
+    """1024 zero bytes, as of each step that only sets something: it stays in the history alone. Engines made a layer of each."""
+    steps = [Step("ENV before=any"), Step("ADD files", archive(40)), Step("ENV A=b"), Step("CMD sh")]
+    images = chain("sets", steps)
+    with V1Double(tmp_path, data=data) as pushed, Pusher(pushed.url) as pusher:
+        pusher.push("team/sets", images, ["1"])
+    rules = [{"repositories": {"include": ["team/sets"]}}]
+    assert counted(run(of(start(data)), destination, tmp_path, rules=rules)) == {"copied": 1}
+    assert archives(destination, "team/sets", "1") == [images[1].archive]
+    manifest = json.loads(destination.manifest("team/sets", "1").data)
+    history = json.loads(destination.blob("team/sets", manifest["config"]["digest"]))["history"]
+    assert [bool(one.get("empty_layer")) for one in history] == [True, False, True, True]
+    assert ["ENV A=b" in one["created_by"] for one in history] == [False, False, True, False]
+    # the configuration, and the one layer
+    assert len(destination.snapshot()["team/sets"].blobs) == 2
 
 
 def test_a_name_of_three_parts(start: Start, data: Path, destination: CountingRegistry, tmp_path: Path) -> None:
