@@ -281,7 +281,7 @@ def test_in_a_terminal_questions_are_asked_and_answers_obeyed(
 # -- what goes where
 
 
-@covers("V1_REPO_FILTER", "V1_TAG_FILTER", "LIBRARY_NAMESPACE", "V1_USE_HTTP", "V2_USE_HTTP", "V1_REGISTRY", "V2_REGISTRY")
+@covers("V1_REPO_FILTER", "V1_TAG_FILTER", "LIBRARY_NAMESPACE", "V1_USE_HTTP", "V2_USE_HTTP")
 def test_filters_and_names(environment: Environment, destination: CountingRegistry, held: images.ImageSet) -> None:
     environment.always["USE_HTTP"] = ""
     http = {"V1_USE_HTTP": "true", "V2_USE_HTTP": "true"}
@@ -298,7 +298,7 @@ def test_filters_and_names(environment: Environment, destination: CountingRegist
     assert destination.host in output
 
 
-@covers("V1_FULL_REPO_LIST", "V1_REPO_FILTER", "USE_HTTP")
+@covers("V1_FULL_REPO_LIST", "V1_REPO_FILTER")
 def test_a_list_of_repositories_where_search_is_off(
     environment: Environment, source: CountingRegistry, destination: CountingRegistry
 ) -> None:
@@ -337,7 +337,9 @@ def closed(user: str, password: str) -> Behaviour:
     return Behaviour(authentication="basic", users={user: password})
 
 
-@covers("V1_USERNAME", "V1_PASSWORD", "V1_EMAIL", "V2_USERNAME", "V2_PASSWORD", "V2_EMAIL", "NO_LOGIN", "V1_NO_LOGIN", "V2_NO_LOGIN")
+@covers(
+    "V1_USERNAME", "V1_PASSWORD", "V1_EMAIL", "V2_USERNAME", "V2_PASSWORD", "V2_EMAIL", "NO_LOGIN", "V1_NO_LOGIN", "V2_NO_LOGIN", "USE_HTTP"
+)
 def test_logins(alone: Control, counting_registry: MakeCountingRegistry, held: images.ImageSet) -> None:
     source, destination = (counting_registry(closed(user, secret)) for user, secret in zip(("reader", "writer"), SECRETS, strict=True))
     source.load(held)
@@ -393,7 +395,7 @@ def test_certificates(
     assert tags_of(destination) == held.tags()
 
 
-@covers("DOCKER_HUB_ORG", "V1_REGISTRY")
+@covers("DOCKER_HUB_ORG")
 def test_docker_hub(alone: Control, registries: RegistryFactory, destination: CountingRegistry, held: images.ImageSet) -> None:
     hub_module = pytest.importorskip("estate.docker_hub", reason="PyJWT is not installed: pip install pyjwt")
     behind = registries.start("hub")

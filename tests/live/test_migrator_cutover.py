@@ -96,6 +96,7 @@ def renewal(alone: Control, name: FaultProxy) -> Environment:
     return made
 
 
+@covers("V1_REGISTRY", "V2_REGISTRY")
 def test_a_v1_registry_to_another_name(renewal: Environment, old: V1Registry | V1Double, destination: CountingRegistry) -> None:
     renewal.always.update(V1_REGISTRY=old.host, V2_REGISTRY=destination.host)
     renewal.play()
