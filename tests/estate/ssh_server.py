@@ -32,7 +32,7 @@ UsePAM no
 PasswordAuthentication yes
 PermitRootLogin yes
 MaxSessions {sessions}
-Subsystem sftp internal-sftp
+Subsystem sftp {sftp}
 LogLevel VERBOSE
 """
 
@@ -50,7 +50,8 @@ def _sshd() -> str | None:
 class SSHServer:
     """It answers when the constructor returns, until `stop`. `key` lets `user` in; `known_hosts` and `fingerprint` vouch for it."""
 
-    def __init__(self, folder: Path, *, sessions: int = 10) -> None:
+    def __init__(self, folder: Path, *, sessions: int = 10, sftp: str = "internal-sftp") -> None:
+        """`sessions`: as many as a connection may have at once; `sftp`: the command that is run for the subsystem of this name."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
@@ -60,6 +61,7 @@ class SSHServer:
         kind, encoded = _public(host_key).read_text(encoding="ascii").split()[:2]
         self.fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(encoded)).digest()).decode().rstrip("=")
         self._sessions = sessions
+        self._sftp = sftp
         self._process = self._start()
         self.port = self._process.port
         self.known_hosts = folder / "known_hosts"
@@ -72,7 +74,7 @@ class SSHServer:
         for attempt in range(_ATTEMPTS):
             port = ports.free_port()
             configuration = self.folder / "sshd_config"
-            text = _CONFIGURATION.format(address=ports.LOOPBACK, port=port, folder=self.folder, sessions=self._sessions)
+            text = _CONFIGURATION.format(address=ports.LOOPBACK, port=port, folder=self.folder, sessions=self._sessions, sftp=self._sftp)
             configuration.write_text(text, encoding="utf-8")
             try:
                 return ServerProcess([str(_sshd()), "-D", "-e", "-f", str(configuration)], port=port, log_path=self.folder / "sshd.log")

@@ -19,6 +19,7 @@ import hashlib
 import logging
 import os
 import posixpath
+import re
 import stat
 import threading
 import time
@@ -47,6 +48,8 @@ SESSIONS = 6
 REQUESTS = 16
 #: reads of a file that are under way to a host
 _READ_AHEAD = 64
+#: the first version of paramiko that can be told how many
+_FIRST_PARAMIKO = [3, 3]
 _ATTEMPTS = 5
 _SILENT = logging.NullHandler()
 _COMPARE = (
@@ -354,7 +357,13 @@ class SSHFiles(Files):
             channel.invoke_subsystem("sftp")
             self._count()
             return paramiko.SFTPClient(channel)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except paramiko.SFTPError as error:
+            raise InvalidAnswer(
+                f"answers with something else than SFTP ({_reason(error)}).",
+                subject=self._host,
+                hint="What is started there when a user signs in, such as .bashrc, must not print anything where there is no terminal.",
+            ) from error
+        except self.errors as error:
             meant = ConnectionFailed(
                 f"gives no session of SFTP ({_reason(error)}).",
                 subject=self._host,
@@ -384,9 +393,22 @@ class SSHFiles(Files):
                 subject=self._options.prefix.rstrip("."),
                 hint="Install it there (pip install paramiko), or run the task on the host that has the files, with path alone.",
             ) from error
+        if [int(number) for number in re.findall(r"\d+", paramiko.__version__)[:2]] < _FIRST_PARAMIKO:
+            wanted = ".".join(map(str, _FIRST_PARAMIKO))
+            raise LibraryMissing(
+                f"cannot be used. It needs paramiko {wanted} or later, and {paramiko.__version__} is there.",
+                subject=self._options.prefix.rstrip("."),
+                hint="Install a newer one (pip install --upgrade paramiko) for the Python that runs the module there.",
+            )
         # what it has to say comes as errors, too; without a handler Python would print it
         logging.getLogger("paramiko").addHandler(_SILENT)
         return paramiko
+
+    @property
+    def errors(self) -> tuple[type[BaseException], ...]:
+        """What paramiko raises where a connection, or what comes over it, is not as it should be."""
+        paramiko = self._library()
+        return paramiko.SSHException, paramiko.SFTPError, EOFError, OSError
 
     def _connect(self) -> t.Any:
         paramiko, options = self._library(), self._options
@@ -493,7 +515,7 @@ class SSHFiles(Files):
                 return attempt()
             except FileNotFoundError:
                 return None
-            except (OSError, EOFError, self._library().SSHException) as error:
+            except self.errors as error:
                 failed = self._failed(error, path)
                 failures += 1
                 if not failed.transient or failures >= _ATTEMPTS:
@@ -562,7 +584,7 @@ class _RemoteFile:
 
     def _quietly(self, send: t.Callable[..., None]) -> t.Callable[..., None]:
         """Sending ahead, whose errors the reader meets as well: paramiko's thread would print them."""
-        errors = (OSError, EOFError, self._files._library().SSHException)
+        errors = self._files.errors
 
         def send_quietly(*arguments: t.Any) -> None:
             with contextlib.suppress(*errors):
@@ -571,13 +593,12 @@ class _RemoteFile:
         return send_quietly
 
     def pieces(self) -> t.Iterator[bytes]:
-        library = self._files._library()
         try:
             while data := self._file.read(PIECE):
                 self._left -= len(data)
                 yield data
             self._ended = self._left <= 0
-        except (OSError, EOFError, library.SSHException) as error:
+        except self._files.errors as error:
             raise self._files._failed(error, self._name) from error
 
     def close(self) -> None:
@@ -586,7 +607,7 @@ class _RemoteFile:
             return
         # answers to what was sent ahead may still come: the session is of no use to others then
         if self._ended:
-            with contextlib.suppress(OSError, EOFError):
+            with contextlib.suppress(*self._files.errors):
                 self._file.close()
         self._files._give_back(session, usable=self._ended)
 
