@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from estate.counting import CountingRegistry
     from estate.disks import SmallDisk
     from estate.docker_engine import DockerEngine
+    from estate.msr.double import Installation
     from estate.registry import RegistryFactory
     from estate.token_server import Grants, TokenServer
 
@@ -44,6 +45,13 @@ class MakeTokenServer(t.Protocol):
 
     def __call__(self, users: t.Mapping[str, str], grants: Grants | None = None, **options: t.Any) -> TokenServer:
         """A token server; `options` are those of TokenServer."""
+
+
+class MakeMSR(t.Protocol):
+    """What `make_msr` gives: each call starts another one."""
+
+    def __call__(self, version: str = "3.1.5", **options: t.Any) -> Installation:
+        """An MSR with its databases, and with the accounts that each has from its beginning; `options` are those of MSRDouble."""
 
 
 class MakeSmallDisk(t.Protocol):
@@ -106,6 +114,43 @@ def _registry_factory(tmp_path_factory: pytest.TempPathFactory, authority: Certi
         pytest.skip(f"{' and '.join(missing)} not installed: apt-get install docker-registry apache2-utils")
     with RegistryFactory(tmp_path_factory.mktemp("registries"), authority) as factory:
         yield factory
+
+
+@pytest.fixture
+def make_msr(tmp_path_factory: pytest.TempPathFactory, certificate_authority: CertificateAuthority) -> t.Iterator[MakeMSR]:
+    """Starts doubles of MSR for one test."""
+    with _msr_maker(tmp_path_factory, certificate_authority) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared_msr(tmp_path_factory: pytest.TempPathFactory, certificate_authority: CertificateAuthority) -> t.Iterator[MakeMSR]:
+    """Starts doubles of MSR for all tests of a module."""
+    with _msr_maker(tmp_path_factory, certificate_authority) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def _msr_maker(tmp_path_factory: pytest.TempPathFactory, authority: CertificateAuthority) -> t.Iterator[MakeMSR]:
+    from estate.msr.store import NotAvailable, node_modules
+    from estate.registry import missing_programs
+
+    try:
+        node_modules()
+    except NotAvailable as missing:
+        pytest.skip(str(missing))
+    if missing_programs("docker-registry"):
+        pytest.skip("docker-registry is not installed: apt-get install docker-registry")
+    for library in ("rethinkdb", "bcrypt", "jwt"):
+        pytest.importorskip(library, reason=f"the library {library} is not installed")
+    from estate.msr.double import install
+
+    with contextlib.ExitStack() as started:
+
+        def make(version: str = "3.1.5", **options: t.Any) -> Installation:
+            return started.enter_context(install(tmp_path_factory.mktemp("msr"), authority, version, **options))
+
+        yield make
 
 
 @pytest.fixture(scope="module")

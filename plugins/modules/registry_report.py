@@ -27,6 +27,13 @@ options:
     description: Workers whose part of the migration was not done, each with the reason. With one of them, RV(verified) is never true.
     type: dict
     default: {}
+  people_file:
+    description:
+      - What M(registryops.migration.identity_import) and M(registryops.migration.identity_verify) have noted of people. The report then
+        has a part about these, which stands first where anything differs.
+      - RV(verified) is then only true where people are verified as well. Give no O(ledgers) but an empty dictionary where only people
+        are moved.
+    type: path
   output_dir:
     description: The folder for the report; it is made if need be.
     type: path
@@ -39,6 +46,13 @@ EXAMPLES = r"""
     ledgers:
       worker1: /var/lib/migration/worker1.sqlite3
       worker2: /var/lib/migration/worker2.sqlite3
+    output_dir: /var/lib/migration/report
+
+- name: Write the report of a migration with its people
+  registryops.migration.registry_report:
+    ledgers:
+      worker1: /var/lib/migration/worker1.sqlite3
+    people_file: /var/lib/migration/people.json
     output_dir: /var/lib/migration/report
 """
 
@@ -73,6 +87,35 @@ verified:
   returned: success
   type: bool
   sample: true
+people:
+  description: The numbers of people, where O(people_file) was given.
+  returned: when O(people_file) was given
+  type: dict
+  contains:
+    verified:
+      description: Whether they have been compared since they were brought over, and nothing differed.
+      type: bool
+      sample: true
+    different:
+      description: How many differences the verification found.
+      type: int
+      sample: 0
+    failed:
+      description: How many items could not be written.
+      type: int
+      sample: 0
+    refused:
+      description: How many items the destination would not take.
+      type: int
+      sample: 0
+    not_attempted:
+      description: How many items a run did not come to.
+      type: int
+      sample: 0
+    not_migrated:
+      description: How many items were left out because that was allowed.
+      type: int
+      sample: 0
 workers:
   description: The last run of each worker, with its numbers, and its verification where there was one since.
   returned: success
@@ -108,6 +151,8 @@ failures:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report import Report, write_report
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
+from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import fail
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import report_result
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
@@ -118,6 +163,7 @@ def main() -> None:
         argument_spec={
             "ledgers": {"type": "dict", "required": True},
             "not_run": {"type": "dict", "default": {}},
+            "people_file": {"type": "path"},
             "output_dir": {"type": "path", "required": True},
         },
         supports_check_mode=True,
@@ -125,7 +171,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(**report_result(Report()))
     try:
-        report = write_report(module.params["ledgers"], module.params["output_dir"], module.params["not_run"])
+        people_file = module.params["people_file"]
+        people = PeopleReport(read_people_file(people_file, "people_file")) if people_file else None
+        report = write_report(module.params["ledgers"], module.params["output_dir"], module.params["not_run"], people)
     except MigrationError as error:
         fail(module, error)
     module.exit_json(**report_result(report))

@@ -15,6 +15,7 @@ import dataclasses
 import http.client
 import json
 import re
+import ssl
 import threading
 import typing as t
 import urllib.parse
@@ -95,13 +96,19 @@ class ProductDouble:
     `log` has every request that came, as `(method, path)`; `statuses` what was answered to it.
     """
 
-    def __init__(self, behind: Registry) -> None:
-        self.behind = behind
+    def __init__(
+        self,
+        behind: Registry | t.Callable[[str], Registry],
+        ssl_context: ssl.SSLContext | None = None,
+        handler: type[Handler] | None = None,
+    ) -> None:
+        """`behind`: the registry, or what makes it when the address of the double is known; with an `ssl_context` it speaks TLS."""
         self.log: list[tuple[str, str]] = []
         self.statuses: list[int] = []
         self._routes: list[tuple[str, re.Pattern[str], t.Callable[..., Answer]]] = []
         self._lock = threading.Lock()
-        self._server = LoopbackServer(_Handler, self)
+        self._server = LoopbackServer(handler or ProductHandler, self, ssl_context)
+        self.behind = behind(self._server.url) if callable(behind) else behind
         self._server.start()
 
     # -- what subclasses use
@@ -186,7 +193,10 @@ class ProductDouble:
         headers = {name: value for name, value in asked.headers.items() if name not in {*_HOP_BY_HOP, "host", "authorization"}}
         try:
             connection.request(
-                asked.method, path, asked.body or None, {**headers, "Host": asked.headers.get("host", self.host), **self._authorization()}
+                asked.method,
+                path,
+                asked.body or None,
+                {**headers, "Host": asked.headers.get("host", self.host), **self._authorization(asked)},
             )
             response = connection.getresponse()
             body = response.read()
@@ -195,20 +205,35 @@ class ProductDouble:
         back = {name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP}
         return Answer(response.status, headers=back, body=body)
 
-    def _authorization(self) -> dict[str, str]:
+    def _authorization(self, asked: Asked) -> dict[str, str]:
+        """What the registry behind is shown instead of what the client has shown."""
         return {}
 
 
-class _Handler(Handler):
-    def _serve(self) -> None:
-        owner: ProductDouble = self.server.owner
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
+class ProductHandler(Handler):
+    """Has the double that it belongs to answer."""
+
+    def asked(self) -> Asked:
+        """The request, read to its end."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = b"".join(iter(self._chunk, b""))
+        else:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length) if length else b""
         path, _mark, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         parameters = tuple(urllib.parse.parse_qsl(query, keep_blank_values=True))
-        asked = Asked(self.command, path, dict(parameters), headers, body, parameters)
-        found = owner.answer(asked, self.path)
+        return Asked(self.command, path, dict(parameters), headers, body, parameters)
+
+    def _chunk(self) -> bytes:
+        """The next piece of a body that comes in pieces; empty after the last one."""
+        size = int(self.rfile.readline().split(b";")[0], 16)
+        data = self.rfile.read(size)
+        self.rfile.readline()
+        return data
+
+    def send(self, found: Answer) -> None:
+        """Answer."""
         data = found.data
         self.send_response_only(found.status)
         given = {name.lower() for name in found.headers}
@@ -222,5 +247,9 @@ class _Handler(Handler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+
+    def _serve(self) -> None:
+        owner: ProductDouble = self.server.owner
+        self.send(owner.answer(self.asked(), self.path))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve

@@ -34,6 +34,7 @@ PermitRootLogin yes
 MaxSessions {sessions}
 Subsystem sftp {sftp}
 LogLevel VERBOSE
+{environment}
 """
 
 
@@ -48,10 +49,15 @@ def _sshd() -> str | None:
 
 
 class SSHServer:
-    """It answers when the constructor returns, until `stop`. `key` lets `user` in; `known_hosts` and `fingerprint` vouch for it."""
+    """It answers when the constructor returns, until `stop`. `key` lets `user` in; `known_hosts` and `fingerprint` vouch for it.
 
-    def __init__(self, folder: Path, *, sessions: int = 10, sftp: str = "internal-sftp") -> None:
-        """`sessions`: as many as a connection may have at once; `sftp`: the command that is run for the subsystem of this name."""
+    `environment`: variables that sessions have; `sessions`: as many as a connection may have at once; `sftp`: the command that is run for
+    the subsystem of this name.
+    """
+
+    def __init__(
+        self, folder: Path, *, sessions: int = 10, sftp: str = "internal-sftp", environment: t.Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
@@ -62,6 +68,9 @@ class SSHServer:
         self.fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(encoded)).digest()).decode().rstrip("=")
         self._sessions = sessions
         self._sftp = sftp
+        # the first line counts, so all of them stand on one
+        variables = " ".join(f'{name}="{value}"' for name, value in (environment or {}).items())
+        self._environment = f"SetEnv {variables}" if variables else ""
         self._process = self._start()
         self.port = self._process.port
         self.known_hosts = folder / "known_hosts"
@@ -74,7 +83,14 @@ class SSHServer:
         for attempt in range(_ATTEMPTS):
             port = ports.free_port()
             configuration = self.folder / "sshd_config"
-            text = _CONFIGURATION.format(address=ports.LOOPBACK, port=port, folder=self.folder, sessions=self._sessions, sftp=self._sftp)
+            text = _CONFIGURATION.format(
+                address=ports.LOOPBACK,
+                port=port,
+                folder=self.folder,
+                sessions=self._sessions,
+                sftp=self._sftp,
+                environment=self._environment,
+            )
             configuration.write_text(text, encoding="utf-8")
             try:
                 return ServerProcess([str(_sshd()), "-D", "-e", "-f", str(configuration)], port=port, log_path=self.folder / "sshd.log")

@@ -93,7 +93,7 @@ class TokenServer:
         pair = CertificateAuthority(folder, self.issuer).server("token-signer")
         self._bundle = pair.certificate
         self._key = pair.key.read_bytes()
-        self._key_id = _libtrust_fingerprint(pair.certificate.read_bytes())
+        self._key_id = libtrust_fingerprint(pair.certificate.read_bytes())
         self._server = LoopbackServer(_Handler, self, ssl_context)
         self.realm = f"{self._server.url}/token"
         self._server.start()
@@ -259,7 +259,7 @@ class _Handler(Handler):
         return user
 
 
-def _libtrust_fingerprint(certificate: bytes) -> str:
+def libtrust_fingerprint(certificate: bytes) -> str:
     """The key id that libtrust gives a public key: 240 bits of its SHA-256 in base32, in groups of four."""
     key = x509.load_pem_x509_certificate(certificate).public_key()
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -30,6 +30,7 @@ from estate.v1_registry import NotAvailable, V1Registry, installed
 from runs.modules import Options, endpoint, run_module
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ConnectionFailed
+from ansible_collections.registryops.migration.plugins.module_utils._oci.ssh import SSHOptions
 from ansible_collections.registryops.migration.plugins.module_utils._providers.aws import AWS
 from ansible_collections.registryops.migration.plugins.module_utils._v1.files import (
     BucketFiles,
@@ -37,7 +38,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._v1.files im
     FileSource,
     LocalFiles,
     SSHFiles,
-    SSHOptions,
 )
 
 if t.TYPE_CHECKING:

@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Makes what the other targets need, and only what is not there yet: Debian packages, and a virtual environment with the
-# packages of tests/requirements.txt in the versions of tests/constraints.txt.
+# Makes what the other targets need, and only what is not there yet: Debian packages, a virtual environment with the packages of
+# tests/requirements.txt in the versions of tests/constraints.txt, and what tests/tools/node lists for node.
 
 set -euo pipefail
 # shellcheck source=tests/tools/work_folder.sh
@@ -80,6 +80,24 @@ optional_packages() {
     if ! command -v sshd >/dev/null && can_install; then
         printf '%s\n' openssh-server
     fi
+    if ! { command -v node && command -v npm; } >/dev/null && can_install; then
+        printf '%s\n' nodejs npm
+    fi
+}
+
+# What tests run on node. It is optional, too: a test says what it misses.
+install_node_modules() {
+    local folder="$work/node" stamp
+    stamp="$(cat -- "$checkout"/tests/tools/node/*.json <(node --version) | cksum)"
+    if [ "$(cat -- "$folder/complete" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    rm -rf -- "$folder"
+    mkdir -- "$folder"
+    cp -- "$checkout"/tests/tools/node/*.json "$folder"
+    # no script of a package runs
+    logged npm-install npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --no-update-notifier
+    printf '%s' "$stamp" >"$folder/complete"
 }
 
 can_install() {
@@ -126,6 +144,9 @@ fi
 mapfile -t packages < <(optional_packages)
 if [ "${#packages[@]}" -gt 0 ] && ! (install_packages "${packages[@]}"); then
     printf 'make setup: goes on without %s; the tests that need it are skipped.\n' "${packages[*]}" >&2
+fi
+if ! (command -v node && command -v npm) >/dev/null || ! (install_node_modules); then
+    printf 'make setup: goes on without what tests run on node; the tests that need it are skipped.\n' >&2
 fi
 python="$(find_python)" || stop "please install Python 3.11, 3.12 or 3.13 with its venv module, or name it: make setup PYTHON=/path/to/python3."
 

@@ -21,6 +21,7 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_page import Page, Run, TagData, write_page
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_plot import Throughput
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, StateError
 
@@ -57,6 +58,7 @@ class Report:
     verified: bool = False
     workers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     failures: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    people: PeopleReport | None = None
 
 
 def _when(seconds: float | None) -> str:
@@ -125,13 +127,17 @@ class _Source:
         self._database.close()
 
 
-def write_report(ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[str, str] | None = None) -> Report:
+def write_report(
+    ledgers: t.Mapping[str, str], folder: str, not_run: t.Mapping[str, str] | None = None, people: PeopleReport | None = None
+) -> Report:
     """Write `report.json`, `report.csv` and `report.html` into a folder, from the ledgers `{worker: path}`.
 
     Each file is replaced whole or not at all. Tags go from the ledgers to the files one by one.
     `not_run`: workers whose part was not done, `{worker: reason}`; with one of them, nothing counts as verified.
+    `people`: what is known of these; then nothing counts as verified before they are too.
     """
     report = Report(os.path.join(folder, "report.json"), os.path.join(folder, "report.csv"), os.path.join(folder, "report.html"))
+    report.people = people
     try:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:
@@ -236,18 +242,21 @@ def _collect(
     runs += [Run(worker, message=reason) for worker, reason in not_run.items()]
     report.repositories = len(took_part)
     verifications = [worker["verification"] for worker in report.workers]
-    report.verified = bool(verifications) and all(one is not None and not one["different"] for one in verifications)
+    report.verified = bool(verifications or report.people) and all(one is not None and not one["different"] for one in verifications)
+    if report.people is not None:
+        report.verified = report.verified and report.people.verified
     written = _when(datetime.datetime.now(datetime.timezone.utc).timestamp())
     document = {
         "schema": SCHEMA,
         "written": written,
+        **({} if report.people is None else {"people": report.people.as_row()}),
         "counts": dict(report.counts),
         "verified": report.verified,
         "workers": report.workers,
         "failures": report.failures,
         "repositories": [{"name": name, "size": sizes[name], "counts": dict(repositories[name])} for name in sorted(repositories)],
     }
-    return document, Page(written, runs, report.failures, len(repositories), len(took_part), report.verified, throughput)
+    return document, Page(written, runs, report.failures, len(repositories), len(took_part), report.verified, throughput, report.people)
 
 
 def _page_run(source: _Source, run: sqlite3.Row | None) -> Run:

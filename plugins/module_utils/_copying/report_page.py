@@ -18,6 +18,7 @@ import shutil
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_assets import SCRIPT, STYLE
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_plot import Throughput, throughput_body
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_text import (
     count_of,
@@ -155,6 +156,7 @@ class Page:
     source_repositories: int
     verified: bool
     throughput: Throughput
+    people: PeopleReport | None = None
 
     @property
     def ran(self) -> list[Run]:
@@ -193,8 +195,10 @@ def write_page(file: t.IO[str], page: Page, tags: t.IO[str]) -> None:
     sections = [
         section
         for section in (
+            _people(page, wrong=True),
             _failures(page),
             _totals(page),
+            _people(page, wrong=False),
             _Section("throughput", "Throughput", throughput_body(page.throughput)) if page.throughput else None,
             _repositories(page),
             _verification(page),
@@ -239,12 +243,15 @@ class _Section:
 
 def _verdict(page: Page) -> _Verdict:
     """The outcome in words: the worst first, then the rest of what a person has to know."""
+    people = page.people
+    if people is not None and not page.runs:
+        return _verdict_of_people(people)
     if not page.ran:
         return _Verdict("bad", "Not run", "Nothing was copied", " ".join(f"{run.worker}: {run.message}" for run in page.runs))
     total, failed = page.total, page.tags("failed") + page.tags("conflict")
     idle = [run.worker for run in page.runs if run.started is None]
     cut_short = [run.worker for run in page.ran if run.outcome in ("interrupted", "aborted")]
-    wrong: list[str] = []
+    wrong: list[str] = list(people.wrong) if people is not None else []
     if failed:
         wrong.append(f"{count_of(failed)} of {tags_of(total)} could not be copied")
     if page.different:
@@ -260,17 +267,30 @@ def _verdict(page: Page) -> _Verdict:
     if page.tags("kept"):
         right += f", {count_of(page.tags('kept'))} {'was' if page.tags('kept') == 1 else 'were'} kept as the destination had them"
     proof = "The verification found no difference." if page.verified else ""
+    if people is not None:
+        proof = f"{proof} {people.right}".lstrip()
     if wrong:
-        label = "Differences found" if page.different and len(wrong) == 1 else "Incomplete"
+        differs = page.different or (people is not None and people.different)
+        label = "Differences found" if differs and len(wrong) == 1 else "Incomplete"
         rest = "".join(f"{sentence(one)}. " for one in wrong[1:])
         return _Verdict("bad", label, sentence(wrong[0]), f"{rest}{right}. {proof}".rstrip())
     if not total:
         return _Verdict("open", "Nothing to do", "No tag was selected", "The rules of this run match nothing at the source.")
     if page.verified:
         return _Verdict("good", "Complete and verified", f"All {tags_of(total)} arrived", f"{right}. {proof}")
-    return _Verdict(
-        "open", "Complete, not verified", f"All {tags_of(total)} arrived", f"{right}. No verification has read all of it back yet."
-    )
+    detail = f"{right}. No verification has read all of it back yet. {people.right if people is not None else ''}".rstrip()
+    return _Verdict("open", "Complete, not verified", f"All {tags_of(total)} arrived", detail)
+
+
+def _verdict_of_people(people: PeopleReport) -> _Verdict:
+    """The outcome where nothing but people was moved."""
+    if people.wrong:
+        label = "Differences found" if people.different else "Incomplete"
+        rest = "".join(f"{sentence(one)}. " for one in people.wrong[1:])
+        return _Verdict("bad", label, sentence(people.wrong[0]), f"{rest}{people.right}")
+    if people.verified:
+        return _Verdict("good", "Complete and verified", "Everybody may do what they could do", people.right)
+    return _Verdict("open", "Not verified", "People were brought over", people.right)
 
 
 def _header(page: Page, verdict: _Verdict, sections: t.Iterable[_Section]) -> str:
@@ -304,6 +324,14 @@ def _span(runs: t.Sequence[Run]) -> tuple[float | None, float | None]:
     begins = [run.started for run in runs if run.started is not None]
     ends = [run.end for run in runs if run.end is not None]
     return min(begins, default=None), max(ends, default=None)
+
+
+# -- people
+def _people(page: Page, *, wrong: bool) -> _Section | None:
+    """What is known of people; where anything of that is wrong it stands first of all."""
+    if page.people is None or bool(page.people.wrong) is not wrong:
+        return None
+    return _Section("people", "People", page.people.body(), count=page.people.different)
 
 
 # -- totals

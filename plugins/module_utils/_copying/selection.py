@@ -266,7 +266,7 @@ class TagSelection:
             include=Patterns.parse(strings(options, "include", option), f"{option}.include", _check_tag_or_digest),
             exclude=Patterns.parse(strings(options, "exclude", option), f"{option}.exclude", _check_tag_or_digest),
             semver=None if semver is None else Constraint.parse(semver, f"{option}.semver"),
-            since=None if since is None else _parse_since(since, f"{option}.since"),
+            since=None if since is None else moment_or_age(since, f"{option}.since"),
             newest=whole_number(options, "newest", option, 1),
             newest_by="date" if newest_by == "date" else "version",
         )
@@ -283,7 +283,8 @@ def _check_tag_or_digest(name: str) -> None:
         check_tag(name)
 
 
-def _parse_since(text: str, option: str) -> datetime.datetime | datetime.timedelta:
+def moment_or_age(text: str, option: str) -> datetime.datetime | datetime.timedelta:
+    """A moment, or a span of time before now; InvalidOption, whose subject is `option`, where it is neither."""
     age = _AGE.fullmatch(text.strip())
     if age is not None:
         return datetime.timedelta(**{_AGE_UNITS[age.group("unit")]: int(age.group("count"))})

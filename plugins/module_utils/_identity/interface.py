@@ -11,18 +11,28 @@ import abc
 import dataclasses
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import AnItem, Estate, Item
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, AnItem, Estate, Grant, Item
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 
-#: what is read and written as a whole: the steps of a migration. Each is some kinds of items.
+#: what is read and written as a whole: the steps of a migration. Each is some kinds of items; `part_of` says which of them.
 PARTS: t.Mapping[str, tuple[str, ...]] = {
     "accounts": ("account", "token"),
     "organizations": ("account", "team", "membership", "team_membership", "grant"),
     "repositories": ("repository", "grant", "webhook", "policy"),
 }
 
+
+def part_of(item: Item) -> str:
+    """The part that an item belongs to: users are accounts, and a grant goes with what it is about, all of a namespace or a repository."""
+    if isinstance(item, Account):
+        return "organizations" if item.is_organization else "accounts"
+    if isinstance(item, Grant):
+        return "repositories" if item.repository else "organizations"
+    return next(part for part, kinds in PARTS.items() if item.kind in kinds)
+
+
 #: what becomes of an item
-CREATED, CHANGED, UNCHANGED, KEPT, SURPLUS, REMOVED, REFUSED, FAILED = (
+CREATED, CHANGED, UNCHANGED, KEPT, SURPLUS, REMOVED, REFUSED, FAILED, NOT_ATTEMPTED = (
     "created",  # it was not there
     "changed",  # it was there, and differs
     "unchanged",
@@ -31,8 +41,9 @@ CREATED, CHANGED, UNCHANGED, KEPT, SURPLUS, REMOVED, REFUSED, FAILED = (
     "removed",  # the same, and it goes, as was asked for
     "refused",  # the destination would not take it: found before anything is written
     "failed",  # writing it did not work
+    "not_attempted",  # the run ended before it came to it
 )
-STATES = (CREATED, CHANGED, UNCHANGED, KEPT, SURPLUS, REMOVED, REFUSED, FAILED)
+STATES = (CREATED, CHANGED, UNCHANGED, KEPT, SURPLUS, REMOVED, REFUSED, FAILED, NOT_ATTEMPTED)
 
 
 @dataclasses.dataclass
@@ -104,6 +115,10 @@ class People(abc.ABC):
     @abc.abstractmethod
     def write(self, changes: t.Sequence[Change]) -> list[MigrationError | None]:
         """Carry out changes (created, changed, removed) that are of one kind. What went wrong with each; None where nothing did."""
+
+    def notes(self) -> list[str]:
+        """What has been read or written in another way than one would think, and whoever runs this ought to know."""
+        return []
 
     # -- proof
     @abc.abstractmethod

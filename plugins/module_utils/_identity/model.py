@@ -292,10 +292,18 @@ class Estate:
         """All items of a class, by their keys."""
         return t.cast("dict[Key, AnItem]", self._items[cls.kind])
 
+    def like(self, item: Item) -> Item | None:
+        """The item of the same kind with the same key."""
+        return t.cast("Item | None", self._items[item.kind].get(item.key))
+
+    def find(self, cls: type[t.Any], key: Key) -> Item | None:
+        """The item of a class with a key."""
+        return t.cast("Item | None", self._items[cls.kind].get(key))
+
     def __iter__(self) -> t.Iterator[Item]:
-        """All items, in the order in which they can be written."""
+        """All items, in the order in which they can be written, those of a kind in the order of their keys."""
         for items in self._items.values():
-            yield from items.values()
+            yield from (items[key] for key in sorted(items))
 
     def counts(self) -> dict[str, int]:
         """How many items of each kind there are."""
@@ -304,7 +312,7 @@ class Estate:
     # -- a file
     def as_document(self) -> dict[str, t.Any]:
         """The form in which an estate is kept; it holds hashes of passwords and tokens."""
-        items = {kind: [dataclasses.asdict(item) for item in items.values()] for kind, items in self._items.items()}
+        items = {kind: [dataclasses.asdict(items[key]) for key in sorted(items)] for kind, items in self._items.items()}
         return {"schema": SCHEMA, "product": self.product, "where": self.where, "unread": self.unread, **items}
 
     def write(self, path: str) -> None:

@@ -75,6 +75,18 @@ AWS: Options = {
     "ca_bundle": {"type": "path"},
 }
 
+#: how to sign in to a host
+SSH_SIGN_IN: Options = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 22},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "key_file": {"type": "path", "no_log": False},
+    "known_hosts": {"type": "path"},
+    "fingerprint": {"type": "str"},
+}
+SSH: Options = {"type": "dict", "options": SSH_SIGN_IN, "mutually_exclusive": [("known_hosts", "fingerprint")]}
+
 ENDPOINT: Options = {
     "type": {"type": "str", "choices": ["registry", "oci_layout", "docker_engine", "v1", "v1_storage"], "default": "registry"},
     "url": {"type": "str"},
@@ -91,19 +103,7 @@ ENDPOINT: Options = {
     "api_token": {"type": "str", "no_log": True},
     "namespaces": {"type": "list", "elements": "str", "default": []},
     "aws": {"type": "dict", "options": AWS},
-    "ssh": {
-        "type": "dict",
-        "options": {
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 22},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "key_file": {"type": "path", "no_log": False},
-            "known_hosts": {"type": "path"},
-            "fingerprint": {"type": "str"},
-        },
-        "mutually_exclusive": [("known_hosts", "fingerprint")],
-    },
+    "ssh": SSH,
     "s3": {
         "type": "dict",
         "options": {"bucket": {"type": "str", "required": True}, "prefix": {"type": "str", "default": ""}},
@@ -548,8 +548,9 @@ class Connections:
 
 def _files(options: Options, side: str) -> Files:
     """Where the storage of a v1 registry is: in a folder of this host, on another host, or in a bucket."""
+    from ansible_collections.registryops.migration.plugins.module_utils._oci.ssh import SSHOptions
     from ansible_collections.registryops.migration.plugins.module_utils._providers import aws
-    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import BucketFiles, LocalFiles, SSHFiles, SSHOptions
+    from ansible_collections.registryops.migration.plugins.module_utils._v1.files import BucketFiles, LocalFiles, SSHFiles
 
     ssh, s3 = options["ssh"], options["s3"]
     if s3:
@@ -607,7 +608,8 @@ def http_options(options: Options, side: str = "") -> HTTPOptions:
         if options[name] < lowest:
             raise InvalidOption(f"must be at least {lowest:g}.", subject=name, hint="Leave it out for the usual value.")
     for name, meaning in (("requests_per_second", "no limit"), ("chunk_size", "whole blobs"), ("concurrency", "as many as suit it")):
-        if options[name] < 0:
+        # not every connection has all of them
+        if options.get(name, 0) < 0:
             raise InvalidOption("must not be negative.", subject=name, hint=f"0 means {meaning}.")
     return HTTPOptions(
         tls=TLSOptions(

@@ -279,6 +279,7 @@ def report_result(report: Report) -> Result:
         "repositories": report.repositories,
         "verified": report.verified,
         "workers": [_without_differences(worker) for worker in report.workers],
+        **({} if report.people is None else {"people": report.people.summary()}),
         "failures": report.failures[:MOST_FAILURES],
     }
 

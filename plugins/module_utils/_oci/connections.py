@@ -392,15 +392,15 @@ class Pool:
         authorization = proxy.authorization if proxy and self._prefix else ""
         self._proxy_header = f"Proxy-Authorization: {authorization}\r\n" if authorization else ""
 
-    def request(self, method: str, target: str, headers: t.Mapping[str, str], body: Body = None) -> Answer:
+    def request(self, method: str, target: str, headers: t.Mapping[str, str], body: Body = None, once: bool = False) -> Answer:
         """Send a request and read the head of its answer.
 
-        `target` is path and query; `headers` hold Content-Length for a body that is not bytes. Raises the exceptions above, or
-        ssl.SSLError.
+        `target` is path and query; `headers` hold Content-Length for a body that is not bytes. `once`: it must not come twice. Raises
+        the exceptions above, or ssl.SSLError.
         """
         head = self._head(method, target, headers, body)
         # a PATCH that had arrived would append its bytes twice
-        repeatable = method != "PATCH" and (body is None or isinstance(body, bytes))
+        repeatable = not once and method != "PATCH" and (body is None or isinstance(body, bytes))
         while True:
             connection = self._connection(careful=not repeatable)
             was_used = connection.used

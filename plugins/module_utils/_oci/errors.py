@@ -245,6 +245,13 @@ class ServerFailed(RegistryError):
     transient = True
 
 
+class DatabaseFailed(MigrationError):
+    """A product's database, or the command line that leads to it, did not do what it was asked; no message holds a row."""
+
+    kind = "database_failed"
+    usual_hint = "Look at the product's database; what is done stays done."
+
+
 class InvalidAnswer(MigrationError):
     """A server answered with something that breaks the protocol: not JSON, too large, a paging loop."""
 

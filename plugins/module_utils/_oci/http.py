@@ -262,23 +262,24 @@ class Transport:
         attempts: int | None = None,
         read_whole: int = 0,
         at_once: bool = False,
+        once: bool = False,
     ) -> Response:
         """Send a request until it is answered with something other than "try again", and return the answer unread.
 
         A body that is not bytes can be sent once only: its failures are the caller's to repeat. Redirects are returned.
         With `read_whole` an answer with 200 has been read, up to so many bytes (else AnswerTooLarge), and one that breaks off is
-        no answer. `at_once`: do not wait for a place (see Gate). `url` may be a path at the registry itself. Raises ConnectionFailed
-        and its like when no answer came to the last attempt.
+        no answer. `at_once`: do not wait for a place (see Gate). `once`: like a body that is not bytes. `url` may be a path at the
+        registry itself. Raises ConnectionFailed and its like when no answer came to the last attempt.
         """
         origin, target = self.parse(url)
         limits = self.limits(origin)
         tries = attempts or self.options.attempts
-        can_repeat = body is None or isinstance(body, bytes)
+        can_repeat = not once and (body is None or isinstance(body, bytes))
         attempt = 0
         failed = False
         while True:
             try:
-                response = self._send(method, target, origin, limits, headers, body, at_once)
+                response = self._send(method, target, origin, limits, headers, body, at_once, once)
                 response.failed_before = failed
                 if read_whole and response.status == 200:
                     response.body(read_whole)
@@ -340,7 +341,15 @@ class Transport:
         return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def _send(
-        self, method: str, target: str, origin: Origin, limits: HostLimits, headers: t.Mapping[str, str], body: Body, at_once: bool
+        self,
+        method: str,
+        target: str,
+        origin: Origin,
+        limits: HostLimits,
+        headers: t.Mapping[str, str],
+        body: Body,
+        at_once: bool,
+        once: bool,
     ) -> Response:
         gate = limits.gate
         gate.acquire(at_once)
@@ -355,7 +364,7 @@ class Transport:
             limits.wait()
             everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
             began = time.monotonic()
-            answer = self._pool(origin).request(method, target, everything, body)
+            answer = self._pool(origin).request(method, target, everything, body, once)
             if not body:
                 gate.answered(time.monotonic() - began)
             overloaded = answer.status in OVERLOADED

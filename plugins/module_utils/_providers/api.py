@@ -63,11 +63,13 @@ class API:
         text: str = "",
         form: Query | None = None,
         headers: t.Mapping[str, str] | None = None,
+        attempts: int | None = None,
     ) -> Reply:
         """Send one request and read the answer. `path` is below the base, or an address on the same host.
 
         The body is `document` as JSON, `text` as it is, or `form`. Statuses that are not in `accept` become the errors that registries'
         refusals become, about `what` (by default the address). Redirects are not followed: an API that sends them is somewhere else.
+        `attempts`: instead of as many as the connection's options say; with 1, the request comes once at the most.
         """
         url = path if path.startswith(("http://", "https://")) else self.base + path
         if origin_of(url) != self.origin:
@@ -85,7 +87,7 @@ class API:
         elif text:
             body = text.encode()
             sent["Content-Type"] = "text/plain"
-        response = self._transport.request(method, url, sent, body, read_whole=LIST_BODY)
+        response = self._transport.request(method, url, sent, body, read_whole=LIST_BODY, attempts=attempts, once=attempts == 1)
         if response.status not in accept:
             plain = self.origin.scheme == "http"
             subject = what or f"{self.origin}{path.partition('?')[0]}"

@@ -246,7 +246,10 @@ _TABLE = (
         "Mirantis Secure Registry",
         names=NameRules(min_components=2, max_components=2, component_pattern=_SINGLE_SEPARATORS),
         creates_repositories="never",
-        notes=("A push creates a repository only where the setting 'create repository on push' is on.",),
+        notes=(
+            "A push creates a repository only where the setting 'create repository on push' is on.",
+            "Tokens are handed out at the domain that it is set up with: that one has to be reachable, by whatever name it is called here.",
+        ),
     ),
     Profile(
         "zot",

@@ -78,6 +78,12 @@ def _harbor() -> type[Provider]:
     return Harbor
 
 
+def _msr() -> type[Provider]:
+    from ansible_collections.registryops.migration.plugins.module_utils._providers.msr import MSR
+
+    return MSR
+
+
 def _nexus() -> type[Provider]:
     from ansible_collections.registryops.migration.plugins.module_utils._providers.nexus import Nexus
 
@@ -115,6 +121,7 @@ PROVIDERS: t.Mapping[str, t.Callable[[], type[Provider]]] = {
     "gitea": _gitea,
     "gitlab": _gitlab,
     "harbor": _harbor,
+    "msr": _msr,
     "nexus": _nexus,
     "quay": _quay,
     "swr": _swr,
@@ -164,6 +171,9 @@ def recognise(greeting: Greeting) -> Profile:
         # many a token service has this path; Azure's is at the registry itself, which is called by its host
         if service and realm.partition("://")[2] == f"{service}/oauth2/token":
             return PROFILES["acr"]
+        # as many have this one; MSR names its own domain twice, whatever it is reached by
+        if service and realm.partition("://")[2] == f"{service}/auth/token":
+            return PROFILES["msr"]
     return GENERIC
 
 

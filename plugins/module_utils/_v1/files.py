@@ -11,12 +11,8 @@ The libraries for SSH (paramiko) and S3 (boto3) are imported when they are wante
 from __future__ import annotations
 
 import abc
-import base64
 import contextlib
 import dataclasses
-import getpass
-import hashlib
-import logging
 import os
 import posixpath
 import re
@@ -28,18 +24,20 @@ import typing as t
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import PIECE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,
-    AuthenticationFailed,
     BlobUnknown,
     ConnectionFailed,
     DigestMismatch,
-    HostKeyUntrusted,
     InvalidAnswer,
-    InvalidOption,
-    LibraryMissing,
     MigrationError,
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate, backoff
+from ansible_collections.registryops.migration.plugins.module_utils._oci.ssh import (
+    SSHConnection,
+    SSHOptions,
+    load_paramiko,
+    reason_of,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._providers.aws import AWS
 
 #: sessions of SFTP over one connection at once: sshd's MaxSessions is 10 unless it was changed, and those that end count for a while
@@ -48,14 +46,8 @@ SESSIONS = 6
 REQUESTS = 16
 #: reads of a file that are under way to a host
 _READ_AHEAD = 64
-#: the first version of paramiko that can be told how many
-_FIRST_PARAMIKO = [3, 3]
 _ATTEMPTS = 5
-_SILENT = logging.NullHandler()
-_COMPARE = (
-    "Compare it with the host's own word (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); if it is right, add the key to "
-    "known_hosts, or give this fingerprint as ssh.fingerprint."
-)
+_ALTERNATIVE = "run the task on the host that has the files, with path alone"
 #: how often a session is asked for before there are fewer of them
 _REFUSALS = 3
 
@@ -251,26 +243,6 @@ class _LocalFile:
 # -- another host
 
 
-@dataclasses.dataclass(frozen=True)
-class SSHOptions:
-    """How to sign in to a host. `key_file` may have a passphrase, which is `password` then; without both, the agent and the user's own
-    keys are tried. The host has to have a key that is in `known_hosts` (empty: the user's and the system's), or `fingerprint`.
-
-    `prefix` is written before the names of options in messages.
-    """
-
-    host: str
-    port: int = 22
-    username: str = ""
-    password: str = ""
-    key_file: str = ""
-    known_hosts: str = ""
-    fingerprint: str = ""
-    timeout: float = 10.0
-    silence: float = 60.0
-    prefix: str = "ssh."
-
-
 class _SessionRefused(Exception):
     """The host gives no further session over this connection now; `meant` is what people are told if it never does."""
 
@@ -288,10 +260,10 @@ class SSHFiles(Files):
         super().__init__()
         self._root = path.rstrip("/") or "/"
         self._options = options
-        self._host = options.host if options.port == 22 else f"{options.host}:{options.port}"
+        self._ssh = SSHConnection(options, _ALTERNATIVE)
+        self._host = options.where
         self.name = f"ssh://{self._host}{'' if path.startswith('/') else '/'}{self._root}"
         self._connecting = threading.Lock()
-        self._client: t.Any = None
         self._idle: list[t.Any] = []
         self._sessions = threading.BoundedSemaphore(SESSIONS)
         self._capacity = SESSIONS
@@ -345,11 +317,9 @@ class SSHFiles(Files):
 
     def _new_session(self) -> t.Any:
         with self._connecting:
-            transport = self._client.get_transport() if self._client is not None else None
-            if transport is None or not transport.is_active():
+            if not self._ssh.is_alive:
                 self._forget()
-                self._client = self._connect()
-                transport = self._client.get_transport()
+            transport = self._ssh.transport()
         paramiko = self._library()
         try:
             channel = transport.open_session(timeout=self._options.timeout)
@@ -359,13 +329,13 @@ class SSHFiles(Files):
             return paramiko.SFTPClient(channel)
         except paramiko.SFTPError as error:
             raise InvalidAnswer(
-                f"answers with something else than SFTP ({_reason(error)}).",
+                f"answers with something else than SFTP ({reason_of(error)}).",
                 subject=self._host,
                 hint="What is started there when a user signs in, such as .bashrc, must not print anything where there is no terminal.",
             ) from error
         except self.errors as error:
             meant = ConnectionFailed(
-                f"gives no session of SFTP ({_reason(error)}).",
+                f"gives no session of SFTP ({reason_of(error)}).",
                 subject=self._host,
                 hint="Its SSH server has to offer the subsystem sftp, and a session over a connection (MaxSessions).",
             )
@@ -378,120 +348,16 @@ class SSHFiles(Files):
             idle, self._idle = self._idle, []
         for session in idle:
             session.close()
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._ssh.close()
 
     def _library(self) -> t.Any:
-        try:
-            import paramiko
-        except ImportError as error:
-            from ansible.module_utils.basic import missing_required_lib
-
-            raise LibraryMissing(
-                f"cannot be used. {missing_required_lib('paramiko')}.",
-                subject=self._options.prefix.rstrip("."),
-                hint="Install it there (pip install paramiko), or run the task on the host that has the files, with path alone.",
-            ) from error
-        if [int(number) for number in re.findall(r"\d+", paramiko.__version__)[:2]] < _FIRST_PARAMIKO:
-            wanted = ".".join(map(str, _FIRST_PARAMIKO))
-            raise LibraryMissing(
-                f"cannot be used. It needs paramiko {wanted} or later, and {paramiko.__version__} is there.",
-                subject=self._options.prefix.rstrip("."),
-                hint="Install a newer one (pip install --upgrade paramiko) for the Python that runs the module there.",
-            )
-        # what it has to say comes as errors, too; without a handler Python would print it
-        logging.getLogger("paramiko").addHandler(_SILENT)
-        return paramiko
+        return load_paramiko(self._options, _ALTERNATIVE)
 
     @property
     def errors(self) -> tuple[type[BaseException], ...]:
         """What paramiko raises where a connection, or what comes over it, is not as it should be."""
         paramiko = self._library()
         return paramiko.SSHException, paramiko.SFTPError, EOFError, OSError
-
-    def _connect(self) -> t.Any:
-        paramiko, options = self._library(), self._options
-        client = paramiko.SSHClient()
-        try:
-            self._load_known_hosts(client)
-            client.set_missing_host_key_policy(self._policy(paramiko))
-            explicit = bool(options.password or options.key_file)
-            client.connect(
-                options.host,
-                options.port,
-                username=options.username or getpass.getuser(),
-                password=options.password or None,
-                key_filename=os.path.expanduser(options.key_file) if options.key_file else None,
-                passphrase=(options.password or None) if options.key_file else None,
-                allow_agent=not explicit,
-                look_for_keys=not explicit,
-                timeout=options.timeout,
-                banner_timeout=options.timeout,
-                auth_timeout=options.silence,
-            )
-            return client
-        except BaseException as error:
-            client.close()
-            if isinstance(error, (paramiko.SSHException, OSError, EOFError, ValueError)):
-                raise self._no_connection(paramiko, error) from error
-            raise
-
-    def _load_known_hosts(self, client: t.Any) -> None:
-        """Keys that hosts are known by; with a fingerprint nothing else counts."""
-        if self._options.fingerprint:
-            return
-        given = self._options.known_hosts
-        files = [os.path.expanduser(given)] if given else [os.path.expanduser("~/.ssh/known_hosts"), "/etc/ssh/ssh_known_hosts"]
-        for file in files:
-            if given or os.path.exists(file):
-                try:
-                    client.load_system_host_keys(file)
-                except OSError as error:
-                    raise InvalidOption(
-                        f"{file} cannot be read: {error.strerror}.", subject=f"{self._options.prefix}known_hosts", hint="Name another file."
-                    ) from error
-
-    def _policy(self, paramiko: t.Any) -> t.Any:
-        host, wanted = self._host, self._options.fingerprint.removeprefix("SHA256:").rstrip("=")
-
-        class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
-            """Takes a host that no file knows only by the fingerprint that was given."""
-
-            def missing_host_key(self, _client: t.Any, _hostname: str, key: t.Any) -> None:
-                shown = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode("ascii").rstrip("=")
-                if wanted and shown == wanted:
-                    return
-                if wanted:
-                    raise HostKeyUntrusted(
-                        f"shows the key SHA256:{shown}, which has another fingerprint than was given.", subject=host, hint=_COMPARE
-                    )
-                raise HostKeyUntrusted(f"shows the key SHA256:{shown}, which nobody has vouched for.", subject=host, hint=_COMPARE)
-
-        return Known()
-
-    def _no_connection(self, paramiko: t.Any, error: BaseException) -> MigrationError:
-        prefix = self._options.prefix
-        if isinstance(error, paramiko.BadHostKeyException):
-            return HostKeyUntrusted("shows another key than the one that it is known by.", subject=self._host, hint=_COMPARE)
-        if isinstance(error, paramiko.PasswordRequiredException):
-            return AuthenticationFailed(
-                "has a passphrase.", subject=f"{prefix}key_file", hint=f"Give it as {prefix}password, or load the key into the agent."
-            )
-        # without any key and password there is nothing that it could refuse
-        if isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error):
-            return AuthenticationFailed(
-                f"does not let the user {self._options.username or getpass.getuser()} in.",
-                subject=self._host,
-                hint=f"Check {prefix}username, and {prefix}password or {prefix}key_file; without them the agent and ~/.ssh are tried.",
-            )
-        if self._options.key_file and isinstance(error, (FileNotFoundError, PermissionError)):
-            return InvalidOption(f"cannot be read: {error.strerror}.", subject=f"{prefix}key_file", hint="Name another file.")
-        if self._options.key_file and isinstance(error, (paramiko.SSHException, ValueError)) and "key" in str(error).lower():
-            return InvalidOption(
-                f"is no private key that can be used ({_reason(error)}).", subject=f"{prefix}key_file", hint="Name another file."
-            )
-        return ConnectionFailed(f"cannot be reached over SSH ({_reason(error)}).", subject=self._host)
 
     # -- files
     def _path(self, path: str) -> str:
@@ -526,7 +392,7 @@ class SSHFiles(Files):
         if isinstance(error, PermissionError):
             hint = f"Sign in as a user who may read it ({self._options.prefix}username)."
             return AccessDenied("may not be read.", subject=self.where(path), hint=hint)
-        return ConnectionFailed(f"could not be read ({_reason(error)}).", subject=self.where(path))
+        return ConnectionFailed(f"could not be read ({reason_of(error)}).", subject=self.where(path))
 
     def entries(self, folder: str) -> list[Entry] | None:
         path = self._path(folder)
@@ -612,11 +478,6 @@ class _RemoteFile:
         self._files._give_back(session, usable=self._ended)
 
 
-def _reason(error: BaseException) -> str:
-    text = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
-    return " ".join(text.split())[:200].rstrip(".")
-
-
 # -- a bucket
 
 
@@ -675,7 +536,7 @@ class _Object:
         try:
             yield from self._body.iter_chunks(PIECE)
         except (BotoCoreError, OSError) as error:
-            raise ConnectionFailed(f"broke off ({_reason(error)}).", subject=self._where) from error
+            raise ConnectionFailed(f"broke off ({reason_of(error)}).", subject=self._where) from error
 
     def close(self) -> None:
         self._body.close()

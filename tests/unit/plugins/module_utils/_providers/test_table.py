@@ -32,6 +32,8 @@ def greeting(*lines, **headers):
         ("quay", 'Bearer realm="https://images.example.com/v2/auth",service="images.example.com"'),
         ("gitea", 'Bearer realm="https://git.example.com/v2/token",service="container_registry",scope="*"'),
         ("acr", 'Bearer realm="https://team.example.com/oauth2/token",service="team.example.com"'),
+        ("msr", 'Bearer realm="https://images.example.com/auth/token",service="images.example.com"'),
+        ("generic", 'Bearer realm="https://login.example.com/auth/token",service="registry.example.com"'),
         ("openshift", 'Bearer realm="https://images.example.com/openshift/token"'),
         ("swr", 'Bearer realm="https://images.example.com/swr/auth/v2/registry/auth",service="dockyard"'),
         ("generic", 'Basic realm="Registry Realm"'),

@@ -18,8 +18,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     InvalidAnswer,
     LibraryMissing,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._oci.ssh import SSHOptions
 from ansible_collections.registryops.migration.plugins.module_utils._v1 import files as module
-from ansible_collections.registryops.migration.plugins.module_utils._v1.files import FileSource, LocalFiles, SSHFiles, SSHOptions
+from ansible_collections.registryops.migration.plugins.module_utils._v1.files import FileSource, LocalFiles, SSHFiles
 
 
 class Flaky:

@@ -1,0 +1,312 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""What is to be done so that the people of one side are those of the other, and what cannot be: found before anything is written."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+import unicodedata
+
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    CHANGED,
+    CREATED,
+    KEPT,
+    PARTS,
+    REFUSED,
+    REMOVED,
+    SURPLUS,
+    UNCHANGED,
+    Change,
+    People,
+    part_of,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._identity.matching import same_entry
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
+    Account,
+    Estate,
+    Grant,
+    Item,
+    Key,
+    Membership,
+    Policy,
+    Repository,
+    Team,
+    TeamMembership,
+    Token,
+    Webhook,
+    compared_fields,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, NameCollision
+
+#: of what a surplus may be removed without more words: what gives rights, or does something. With an account, a team or a repository goes
+#: what belongs to it.
+REMOVABLE = ("membership", "team_membership", "grant", "token", "webhook", "policy")
+
+BuiltIn = t.Literal["keep", "replace"]
+Passwords = t.Literal["replace", "keep"]
+Surplus = t.Literal["keep", "report", "remove"]
+
+
+class Unwanted(MigrationError):
+    """An item that the destination will not, or cannot, take as it is."""
+
+    kind = "identity_refused"
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """How a plan decides.
+
+    `parts`: what is planned, keys of PARTS. `built_in`: accounts that every installation has are kept as they are, or become those of the
+    source. `passwords`: of users who are there already. `match_directory`: who has another entry in the directory is somebody else.
+    `surplus`: what the destination has beyond the source is kept without a word,
+    reported, or removed; removed only of the kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody
+    else before, and may be relied on.
+    """
+
+    parts: t.Collection[str] = tuple(PARTS)
+    built_in: BuiltIn = "keep"
+    passwords: Passwords = "replace"
+    match_directory: bool = True
+    surplus: Surplus = "report"
+    removed: t.Collection[str] = REMOVABLE
+    coming: t.Collection[str] = ()
+
+
+def kinds_to_read(parts: t.Collection[str]) -> set[str]:
+    """The kinds that a plan for some parts wants to know of both sides: those that are written, and those that they need."""
+    kinds = {kind for part in parts for kind in PARTS[part]}
+    if "repositories" in parts:
+        kinds.add("team")
+    return kinds | {"account"}
+
+
+def plan(wanted: Estate, existing: Estate, people: People, options: PlanOptions, surplus: t.Iterable[Item] = ()) -> list[Change]:
+    """What becomes of each item of `wanted` that belongs to the parts, in the order in which it is written, then of the `surplus`.
+
+    `wanted` has the names of the destination. `existing` is what the destination has; both have the kinds of `kinds_to_read`.
+    `surplus`: what the destination has beyond the source; who plans for a selection knows what that is.
+    """
+    return _Planner(wanted, existing, people, options).changes(surplus)
+
+
+def change_of(wanted: Item, existing: Item | None, hashes_known: bool = False) -> Change:
+    """What one item needs to be as wanted, without a look at anything around it: created, changed or unchanged.
+
+    What is None of either is not compared. The hash of a password is, where both are known; it stands in no difference, but `password`
+    does. `hashes_known`: an existing user without a hash has no password of the product's own.
+    """
+    if existing is None:
+        return Change(CREATED, wanted)
+    differences = {}
+    for name in compared_fields(type(wanted)):
+        before, after = getattr(existing, name), getattr(wanted, name)
+        if None not in (before, after) and before != after and not (name == "directory_name" and same_entry(before, after)):
+            differences[name] = (before, after)
+    if isinstance(wanted, Account) and isinstance(existing, Account) and wanted.password_hash != existing.password_hash:
+        if wanted.password_hash and (existing.password_hash or hashes_known):
+            differences["password"] = ("another" if existing.password_hash else "none", "that of the source")
+    return Change(CHANGED if differences else UNCHANGED, wanted, existing, differences)
+
+
+class _Planner:
+    """Looks at each item once, those that others need before the others."""
+
+    def __init__(self, wanted: Estate, existing: Estate, people: People, options: PlanOptions) -> None:
+        self._wanted = wanted
+        self._existing = existing
+        self._people = people
+        self._options = options
+        #: what is not going to be there, and why; by kind and key
+        self._refused: dict[tuple[str, Key], MigrationError] = {}
+        self._collisions = _case_collisions(wanted, existing)
+
+    def changes(self, surplus: t.Iterable[Item]) -> list[Change]:
+        changes = []
+        for item in self._wanted:
+            if part_of(item) in self._options.parts:
+                change = self._change(item)
+                if change.state == REFUSED and change.problem is not None:
+                    self._refused[item.kind, item.key] = change.problem
+                changes.append(change)
+        if self._options.surplus != "keep":
+            beyond = [item for item in surplus if part_of(item) in self._options.parts]
+            # what needs others goes before them
+            changes += [self._surplus(item) for item in reversed(beyond)]
+        return changes
+
+    def _change(self, item: Item) -> Change:
+        existing = self._existing.like(item)
+        if isinstance(item, Account) and isinstance(existing, Account):
+            item = self._as_it_may_be(item, existing)
+        change = change_of(item, existing, hashes_known="password_hash" not in self._existing.unread)
+        if change.state == UNCHANGED:
+            return change
+        problem = self._obstacle(item, existing)
+        protection = self._protection(item, existing, change) if problem is None else None
+        if protection is not None:
+            return Change(KEPT, item, existing, change.differences, protection)
+        problem = problem or self._people.refusal(item)
+        return change if problem is None else Change(REFUSED, item, existing, change.differences, problem)
+
+    def _as_it_may_be(self, item: Account, existing: Account) -> Account:
+        """An account that is there already, without what is not to be changed of it."""
+        if self._options.passwords == "keep" or (existing.directory_name and item.directory_name):
+            item = dataclasses.replace(item, password_hash="")
+        return item if self._options.match_directory else dataclasses.replace(item, directory_name=None)
+
+    def _obstacle(self, item: Item, existing: Item | None) -> MigrationError | None:
+        """Why an item cannot be, for reasons that are no product's own."""
+        if isinstance(item, Account):
+            if item.name in self._collisions:
+                return self._collisions[item.name]
+            if isinstance(existing, Account):
+                return _another(item, existing)
+            return None
+        return self._missing(item)
+
+    def _missing(self, item: Item) -> MigrationError | None:
+        """What an item needs, and neither is at the destination nor comes to it."""
+        for cls, key in needs(item):
+            refused = self._refused.get((cls.kind, key))
+            if refused is not None:
+                return Unwanted(f"needs the {cls.kind} {'/'.join(key)}, which is refused.", subject=item.title, hint=f"Of that: {refused}")
+            there = self._existing.find(cls, key)
+            coming = self._wanted.find(cls, key)
+            if coming is not None and part_of(coming) not in (*self._options.parts, *self._options.coming):
+                coming = None
+            found = there if there is not None else coming
+            if found is None:
+                name = "/".join(key)
+                return Unwanted(
+                    f"needs the {cls.kind} {name}, which the destination does not have and this run does not bring.",
+                    subject=item.title,
+                    hint="Have it in the selection and the parts of the same run, or of one before; or mend it at the source.",
+                )
+        return None
+
+    def _protection(self, item: Item, existing: Item | None, change: Change) -> MigrationError | None:
+        """Why an item is left as the destination has it."""
+        if isinstance(item, Account):
+            if existing is not None and change.differences and self._is_kept(item.name):
+                return Unwanted(
+                    "is an account that every installation has; it stays as it is.",
+                    subject=item.title,
+                    hint="Set built_in to replace to make it that of the source, its password too.",
+                )
+            if isinstance(existing, Account) and existing.directory_name and item.directory_name == "" and change.differences:
+                return Unwanted(
+                    "comes from a directory at the destination, and is no account of the source's.",
+                    subject=item.title,
+                    hint="If it is somebody else, give the source's another name with rename.",
+                )
+        if isinstance(item, Token) and self._is_kept(item.owner) and change.is_due:
+            return Unwanted(
+                "belongs to an account that every installation has, and is not taken along.",
+                subject=item.title,
+                hint="Set built_in to replace to take it along.",
+            )
+        if isinstance(item, TeamMembership) and existing is None:
+            return self._synchronized(item)
+        return None
+
+    def _synchronized(self, item: TeamMembership) -> MigrationError | None:
+        """Whether a member comes to a team from its directory, and by no other way."""
+        key = (item.organization, item.team)
+        # a team that does not follow it yet begins to only when it has its members
+        team, coming = self._existing.of(Team).get(key), self._wanted.of(Team).get(key)
+        if coming is not None and coming.directory_sync == {}:
+            return None
+        user = self._wanted.of(Account).get((item.user,)) or self._existing.of(Account).get((item.user,))
+        if team is None or user is None or not team.directory_sync or not user.directory_name:
+            return None
+        return Unwanted(
+            "comes to the team with the directory's next synchronization.", subject=item.title, hint="Have the destination synchronize."
+        )
+
+    def _is_kept(self, name: str) -> bool:
+        return name in self._people.built_in and self._options.built_in == "keep"
+
+    def _surplus(self, item: Item) -> Change:
+        if isinstance(item, TeamMembership) and self._synchronized(item) is not None:
+            # the directory has put it there, and would again
+            return Change(SURPLUS, None, item)
+        named = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
+        removed = self._options.surplus == "remove" and item.kind in self._options.removed and named not in self._people.built_in
+        return Change(REMOVED if removed else SURPLUS, None, item)
+
+
+def needs(item: Item) -> list[tuple[type[t.Any], Key]]:
+    """What has to be there before an item can be: classes and keys."""
+    if isinstance(item, Membership):
+        return [(Account, (item.organization,)), (Account, (item.user,))]
+    if isinstance(item, Team):
+        return [(Account, (item.organization,))]
+    if isinstance(item, TeamMembership):
+        return [(Team, (item.organization, item.team)), (Account, (item.user,))]
+    if isinstance(item, Repository):
+        return [(Account, (item.namespace,))]
+    if isinstance(item, Grant):
+        where: tuple[type[t.Any], Key] = (
+            (Repository, (item.namespace, item.repository)) if item.repository else (Account, (item.namespace,))
+        )
+        return [(Team, (item.organization, item.team)), where]
+    if isinstance(item, Token):
+        return [(Account, (item.owner,))]
+    if isinstance(item, Webhook):
+        return _scope(item.scope)
+    if isinstance(item, Policy):
+        return [*_scope(item.repository), *(_scope(item.target) if item.does == "promotion" else [])]
+    return []
+
+
+def _scope(path: str) -> list[tuple[type[t.Any], Key]]:
+    """What a path names: nothing, a namespace or a repository."""
+    namespace, slash, name = path.partition("/")
+    if slash:
+        return [(Repository, (namespace, name))]
+    return [(Account, (namespace,))] if namespace else []
+
+
+def _another(item: Account, existing: Account) -> MigrationError | None:
+    """Whether an account of the same name is another one."""
+    if item.is_organization != existing.is_organization:
+        kinds = {True: "an organization", False: "a user"}
+        return Unwanted(
+            f"is {kinds[item.is_organization]} at the source, and {kinds[existing.is_organization]} at the destination.",
+            subject=item.title,
+            hint="Give it another name with rename, or leave it out.",
+        )
+    if item.directory_name and existing.directory_name and not same_entry(item.directory_name, existing.directory_name):
+        return Unwanted(
+            f"is {item.directory_name} in the source's directory, and {existing.directory_name} in that of the destination.",
+            subject=item.title,
+            hint="If they are two people, give one another name with rename; if the directory has moved, set match_directory to false.",
+        )
+    return None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _case_collisions(wanted: Estate, existing: Estate) -> dict[str, MigrationError]:
+    """Accounts whose names differ only in case from those of others: no registry can tell them apart."""
+    alike: dict[str, set[str]] = collections.defaultdict(set)
+    for (name,) in (*wanted.of(Account), *existing.of(Account)):
+        alike[_folded(name)].add(name)
+    collisions: dict[str, MigrationError] = {}
+    for names in alike.values():
+        for name in names if len(names) > 1 else ():
+            others = ", ".join(sorted(names - {name}))
+            collisions[name] = NameCollision(
+                f"differs only in case from {others}.",
+                subject=f"account {name}",
+                hint="Give one of them another name with rename; where they are one person, give both sides one name.",
+            )
+    return collisions

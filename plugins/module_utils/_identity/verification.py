@@ -1,0 +1,241 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: no promise of stability for other code.
+"""The proof: what both sides have, item by item; what everybody may do, computed from both; and the products' own word for a part."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import random
+import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._identity.access import (
+    KINDS as ACCESS_KINDS,
+    AccessComparison,
+    AccessMatrix,
+    compare_access,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, People, part_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, Estate, Item, Token
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
+
+#: what can be said of an item when both sides are compared
+EQUAL, MISSING, DIFFERENT, SURPLUS, KEPT = "equal", "missing", "different", "surplus", "kept"
+OUTCOMES = (EQUAL, MISSING, DIFFERENT, SURPLUS, KEPT)
+
+#: pairs of a user and a repository, one of whom is drawn from what somebody may by a right of the own, the other from all
+_SEED = 1
+_THREADS = 16
+
+SurplusIs = t.Literal["ignore", "report", "fail"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemDifference:
+    """An item that is not the same on both sides. `outcome`: missing (at the destination), different, or surplus (there alone)."""
+
+    outcome: str
+    item: Item
+    differences: t.Mapping[str, tuple[t.Any, t.Any]] = dataclasses.field(default_factory=dict)
+
+    def as_row(self) -> dict[str, t.Any]:
+        """The form in which it stands in results and reports."""
+        row: dict[str, t.Any] = {"kind": self.item.kind, "name": self.item.title, "outcome": self.outcome}
+        if self.differences:
+            row["differences"] = {name: {"source": after, "destination": before} for name, (before, after) in self.differences.items()}
+        return row
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleDifference:
+    """What the products themselves say of a user and a repository is not the same, or not what is computed of what they have.
+
+    `source` is None for nothing, and empty where the source was not asked.
+    """
+
+    user: str
+    repository: str
+    computed: str | None
+    source: str | None
+    destination: str | None
+
+    def as_row(self) -> dict[str, t.Any]:
+        """The form in which it stands in results and reports."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoginDifference:
+    """A password or token that gets in on one side only."""
+
+    user: str
+    source: bool
+    destination: bool
+
+    def as_row(self) -> dict[str, t.Any]:
+        """The form in which it stands in results and reports."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass
+class Verified:
+    """What a verification found. `uncompared`: what one side could not tell, and why."""
+
+    counts: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+    items: list[ItemDifference] = dataclasses.field(default_factory=list)
+    surplus: list[ItemDifference] = dataclasses.field(default_factory=list)
+    access: AccessComparison | None = None
+    sampled: int = 0
+    sample: list[SampleDifference] = dataclasses.field(default_factory=list)
+    logins_tried: int = 0
+    logins: list[LoginDifference] = dataclasses.field(default_factory=list)
+    uncompared: dict[str, str] = dataclasses.field(default_factory=dict)
+    surplus_fails: bool = False
+
+    @property
+    def different(self) -> int:
+        """How many differences there are of those that count."""
+        rights = len(self.access.differences) if self.access is not None else 0
+        return rights + len(self.items) + len(self.sample) + len(self.logins) + (len(self.surplus) if self.surplus_fails else 0)
+
+    def as_document(self) -> dict[str, t.Any]:
+        """All of it, for a file: what differs first."""
+        return {
+            "different": self.different,
+            "access": {
+                "compared": self.access.cells if self.access is not None else 0,
+                "differences": [one.as_row() for one in self.access.differences] if self.access is not None else [],
+            },
+            "items": [one.as_row() for one in self.items],
+            "sample": {"asked": self.sampled, "differences": [one.as_row() for one in self.sample]},
+            "logins": {"tried": self.logins_tried, "differences": [one.as_row() for one in self.logins]},
+            "surplus": [one.as_row() for one in self.surplus],
+            "surplus_fails": self.surplus_fails,
+            "counts": {kind: {outcome: counts[outcome] for outcome in OUTCOMES} for kind, counts in self.counts.items()},
+            "uncompared": dict(self.uncompared),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyOptions:
+    """`parts`: what is compared. `kept`: accounts of the destination that are its own, with their tokens. `match_directory`: the entries
+    of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
+    repository of which the products are asked; -1 for all.
+    """
+
+    parts: t.Collection[str]
+    kept: t.Collection[str] = ()
+    match_directory: bool = True
+    without: t.Collection[str] = ()
+    surplus: SurplusIs = "report"
+    sample: int = 100
+
+
+def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = ()) -> Verified:
+    """Compare what both sides have, and what everybody may do by that.
+
+    `wanted`: what of the source counts, in the names of the destination. `surplus`: what the destination has beyond it.
+    """
+    result = Verified(surplus_fails=options.surplus == "fail")
+    result.uncompared = {kind: reason for side in (wanted, existing) for kind, reason in side.unread.items()}
+    hashes_known = "password_hash" not in existing.unread
+    for item in wanted:
+        if part_of(item) not in options.parts or item.kind in result.uncompared:
+            continue
+        outcome, differences = _compared(item, existing, options, hashes_known)
+        result.counts.setdefault(item.kind, collections.Counter())[outcome] += 1
+        if outcome in (MISSING, DIFFERENT):
+            result.items.append(ItemDifference(outcome, item, differences))
+    for item in surplus if options.surplus != "ignore" else ():
+        if part_of(item) in options.parts and item.kind not in result.uncompared:
+            result.counts.setdefault(item.kind, collections.Counter())[SURPLUS] += 1
+            result.surplus.append(ItemDifference(SURPLUS, item))
+    unknown = [kind for kind in ACCESS_KINDS if kind in result.uncompared]
+    if not unknown and "repositories" in options.parts:
+        users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - set(options.kept)
+        # the matrix of the destination has its own users too: what they may is compared for those of the source
+        result.access = compare_access(AccessMatrix(wanted), AccessMatrix(existing), users, _repositories(wanted))
+    return result
+
+
+def _repositories(estate: Estate) -> list[tuple[str, str]]:
+    return sorted(AccessMatrix(estate).repositories)
+
+
+def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known: bool) -> tuple[str, t.Mapping[str, tuple[t.Any, t.Any]]]:
+    owner = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
+    there = existing.like(item)
+    if isinstance(item, Account) and not options.match_directory:
+        item = dataclasses.replace(item, directory_name=None)
+    change = change_of(item, there, hashes_known)
+    if change.state in (CREATED, CHANGED) and owner in options.kept:
+        return KEPT, {}
+    if change.state == CREATED:
+        return KEPT if item.kind in options.without else MISSING, {}
+    return (DIFFERENT, change.differences) if change.state == CHANGED else (EQUAL, {})
+
+
+def ask_sample(
+    result: Verified, wanted: Estate, source: People | None, destination: People, names: t.Mapping[str, str], options: VerifyOptions
+) -> None:
+    """Ask the products themselves what some users may do with some repositories, and note where they do not agree.
+
+    `names`: accounts of the source that are called otherwise at the destination, `{name there: name here}`. `source` is None where only
+    a file of it is at hand. Which pairs are drawn depends on what there is alone.
+    """
+    matrix = AccessMatrix(wanted)
+    pairs = _drawn(matrix, set(options.kept), options.sample)
+    old_names = {new: old for old, new in names.items()}
+
+    def ask(pair: tuple[str, str, str]) -> SampleDifference | None:
+        user, namespace, repository = pair
+        computed = matrix.level(user, namespace, repository)
+        here = destination.level(user, namespace, repository)
+        there: str | None = ""
+        if source is not None:
+            there = source.level(old_names.get(user, user), old_names.get(namespace, namespace), repository)
+        if here == computed and there in ("", computed):
+            return None
+        return SampleDifference(user, f"{namespace}/{repository}", computed, there, here)
+
+    result.sampled = len(pairs)
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        result.sample = [found for found in pool.map(ask, pairs) if found is not None]
+
+
+def _drawn(matrix: AccessMatrix, kept: set[str], number: int) -> list[tuple[str, str, str]]:
+    """Pairs to ask about: half of them such as have a right of their own, which chance would seldom meet."""
+    users = sorted(user for user in matrix.users - kept if matrix.is_active(user))
+    repositories = sorted(matrix.repositories)
+    if number < 0:
+        return [(user, namespace, name) for namespace, name in repositories for user in users]
+    chance = random.Random(_SEED)  # noqa: S311 - no secret depends on it
+    rights = [(user, namespace, name) for user, namespace, name, _level in matrix.cells() if user not in kept]
+    drawn = dict.fromkeys(chance.sample(rights, min(len(rights), (number + 1) // 2)))
+    every = len(users) * len(repositories)
+    for place in chance.sample(range(every), min(every, number)):
+        if len(drawn) >= number:
+            break
+        namespace, name = repositories[place // len(users)]
+        drawn[users[place % len(users)], namespace, name] = None
+    return list(drawn)
+
+
+def try_logins(
+    result: Verified,
+    logins: t.Iterable[tuple[str, str]],
+    source: People | None,
+    destination: People,
+    names: t.Mapping[str, str],
+) -> None:
+    """Try passwords and tokens of users of the source on both sides, and note where only one of them lets them in."""
+    for user, secret in logins:
+        before = source.lets_in(user, secret) if source is not None else True
+        after = destination.lets_in(names.get(user, user), secret)
+        result.logins_tried += 1
+        if before != after:
+            result.logins.append(LoginDifference(user, before, after))

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Doubles of MSR, as the options of modules and as the objects that these make of them."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
+from estate.msr.rows import INDEXES, Place
+from estate.ports import LOOPBACK
+
+from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, people_of
+from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
+from runs.control import Control
+from runs.modules import Options
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+def driver(port: int) -> Options:
+    """The option `database` for a store, reached with the driver."""
+    return {"driver": {"host": LOOPBACK, "port": port, "tls": False}}
+
+
+def reach(installation: Installation, database: bool = True, **more: t.Any) -> Options:
+    """The options of an MSR for its administrator; `database`: with what leads to its databases, over the driver."""
+    options: Options = {
+        "url": installation.msr.url,
+        "username": ADMINISTRATOR,
+        "password": ADMINISTRATORS_PASSWORD,
+        "ca_path": str(installation.msr.authority.certificate),
+        "certs_dirs": [],
+    }
+    if database:
+        options["database"] = driver(installation.store.port)
+        if installation.accounts is not installation.store:
+            options["accounts_database"] = driver(installation.accounts.port)
+    return {name: value for name, value in {**options, **more}.items() if value is not None}
+
+
+def completed(given: Options, spec: t.Mapping[str, t.Any] = MSR) -> Options:
+    """Options with the defaults of those that are not given, as a module gets them."""
+    whole = {name: given.get(name, of.get("default")) for name, of in spec.items()}
+    for name, of in spec.items():
+        if isinstance(whole[name], dict) and "options" in of:
+            whole[name] = completed(whole[name], of["options"])
+    return whole
+
+
+@contextlib.contextmanager
+def people(installation: Installation, database: bool = True, **more: t.Any) -> t.Iterator[MSRPeople]:
+    """The people of an MSR in this process; `more`: options."""
+    found = people_of(completed(reach(installation, database, **more)))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def rows_of(installation: Installation, *places: Place) -> dict[Place, list[str]]:
+    """What tables hold, by default all of them, in a form that can be compared."""
+    with installation.tables.moment():
+        return {place: sorted(map(str, installation.tables.all(place))) for place in places or INDEXES}
+
+
+class MSRControl(Control):
+    """A person at the controller who moves people and images from one MSR to another. `secrets`: what must be in no output."""
+
+    def __init__(self, folder: Path, source: Options, destination: Options, secrets: t.Iterable[str] = (), **variables: t.Any) -> None:
+        super().__init__(folder, source, destination, {}, **variables)
+        for name in ("registry_source", "registry_destination"):
+            del self.variables[name]
+        self.variables.update(msr_source=source, msr_destination=destination)
+        self.write("group_vars/all/registries.yml", self.variables)
+        self._passwords += list(secrets)

@@ -1,0 +1,292 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import apply, summed
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS, Change
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
+    Account,
+    Grant,
+    Membership,
+    Policy,
+    Repository,
+    Team,
+    TeamMembership,
+    Token,
+    Webhook,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._identity.plan_text import plan_lines
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import PlanOptions, plan
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, RegistryError
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
+    MemoryPeople,
+    by_key,
+    estate_of,
+    example,
+    organization,
+    user,
+)
+
+ADMIN = user("admin", is_admin=True, password_hash="memory$its own")
+
+
+def planned(people: MemoryPeople, *items: t.Any, **options: t.Any) -> list[Change]:
+    return plan(estate_of(*items), people.estate, people, PlanOptions(**options))
+
+
+def of_state(changes: t.Iterable[Change], state: str) -> list[str]:
+    return [change.item.title for change in changes if change.state == state]
+
+
+def test_everything_is_created_in_an_order_in_which_nothing_is_missing_and_then_unchanged() -> None:
+    people = MemoryPeople(ADMIN, batches={"token": 2, "account": 3})
+    done = apply(people, planned(people, *example()))
+    assert not done.failures
+    assert not done.refused
+    assert done.changed
+    assert done.totals["created"] == len(example()) - 1
+    assert done.totals["kept"] == 1
+    again = summed(planned(people, *example()))
+    assert not again.changed
+    assert again.totals["unchanged"] == len(example()) - 1
+    assert sorted(size for kind, size in people.calls if kind == "token") == [1, 2]
+
+
+def test_what_an_installation_has_from_its_beginning_stays_unless_it_is_asked_for() -> None:
+    theirs = [user("admin", is_admin=True, full_name="Root", password_hash="memory$root"), Token("admin", "hash of r1")]
+    kept = MemoryPeople(ADMIN)
+    changes = planned(kept, *theirs)
+    assert of_state(changes, "kept") == ["user admin", "token without a label of admin"]
+    apply(kept, changes)
+    assert kept.lets_in("admin", "its own")
+    assert not kept.lets_in("admin", "root")
+    replaced = MemoryPeople(ADMIN)
+    apply(replaced, planned(replaced, *theirs, built_in="replace"))
+    assert replaced.lets_in("admin", "root")
+    assert replaced.lets_in("admin", "r1")
+
+
+def test_a_changed_password_follows_without_standing_in_the_plan() -> None:
+    people = MemoryPeople(user("alice", password_hash="memory$old"))
+    wanted = user("alice", password_hash="memory$new")
+    assert of_state(planned(people, wanted, passwords="keep"), "unchanged") == ["user alice"]
+    changes = planned(people, wanted)
+    assert of_state(changes, "changed") == ["user alice"]
+    assert "memory$" not in f"{plan_lines(changes)} {[change.as_row() for change in changes]}"
+    apply(people, changes)
+    assert people.lets_in("alice", "new")
+
+
+def test_a_password_that_is_not_known_there_is_left_alone() -> None:
+    people = MemoryPeople(user("alice"))
+    people.estate.unread["password_hash"] = "there is no way to the database."
+    assert of_state(planned(people, user("alice", password_hash="memory$new")), "unchanged") == ["user alice"]
+    del people.estate.unread["password_hash"]
+    assert of_state(planned(people, user("alice", password_hash="memory$new")), "changed") == ["user alice"]
+
+
+def test_what_is_none_on_either_side_is_no_difference() -> None:
+    people = MemoryPeople(organization("research"), Team("research", "dev", description="builds", directory_sync=None))
+    changes = planned(people, organization("research"), Team("research", "dev", description=None, directory_sync={"a": 1}))
+    assert of_state(changes, "unchanged") == ["organization research", "team research/dev"]
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "words"),
+    [
+        ([], [user("al ice")], "has a space"),
+        ([], [user("alice"), user("Alice")], "differs only in case"),
+        ([user("alice")], [user("ALICE")], "differs only in case"),
+        ([organization("alice")], [user("alice")], "is a user at the source, and an organization"),
+        ([user("alice", directory_name="uid=other,dc=x")], [user("alice", directory_name="uid=alice,dc=x")], "source's directory"),
+        ([], [Team("lost", "dev")], "needs the account lost, which the destination does not have"),
+        ([], [organization("research"), Membership("research", "nobody")], "needs the account nobody"),
+        ([organization("research"), Team("research", "dev")], [Grant("research", "dev", "research", "app", "read")], "research/app"),
+        ([], [Webhook("TAG_PUSH", "research/app", "https://hook.example.com")], "needs the repository research/app"),
+        (
+            [organization("research"), Repository("research", "app")],
+            [Policy("promotion", "research/app", target="research/stable")],
+            "needs the repository research/stable",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(there: list[t.Any], wanted: list[t.Any], words: str) -> None:
+    people = MemoryPeople(*there)
+    changes = planned(people, *wanted)
+    refused = [change for change in changes if change.state == "refused"]
+    assert refused
+    assert words in str(refused[-1].problem)
+    assert refused[-1].problem is not None
+    assert refused[-1].problem.hint
+
+
+def test_what_needs_something_refused_is_refused_and_says_why() -> None:
+    people = MemoryPeople()
+    changes = planned(people, user("al ice"), organization("research"), Membership("research", "al ice"), Token("al ice", "hash of x"))
+    assert of_state(changes, "refused") == ["user al ice", "member al ice of research", "token without a label of al ice"]
+    assert "has a space" in str(changes[-1].problem)
+    assert of_state(changes, "created") == ["organization research"]
+
+
+def test_an_account_that_is_in_no_part_of_the_run_does_not_come() -> None:
+    people = MemoryPeople()
+    changes = planned(people, user("alice"), Repository("alice", "own"), parts=["repositories"])
+    assert of_state(changes, "refused") == ["repository alice/own"]
+    assert [change.item.kind for change in changes] == ["repository"]
+
+
+def test_every_kind_belongs_to_one_part() -> None:
+    items = [
+        *example(),
+        Webhook("TAG_PUSH", "", "https://hook.example.com"),
+        Policy("pruning", "research/app"),
+    ]
+    people = MemoryPeople()
+    by_part = {part: planned(people, *items, parts=[part]) for part in PARTS}
+    assert sum(map(len, by_part.values())) == len(items)
+    assert {change.item.kind for change in by_part["accounts"]} == {"account", "token"}
+    assert of_state(by_part["organizations"], "created")[:2] == ["organization research", "organization sales"]
+
+
+def test_steps_one_after_the_other_come_to_the_same_as_all_at_once() -> None:
+    at_once, in_steps = MemoryPeople(), MemoryPeople()
+    apply(at_once, planned(at_once, *example()))
+    for part in PARTS:
+        assert not apply(in_steps, planned(in_steps, *example(), parts=[part])).failures
+    assert by_key(at_once.estate) == by_key(in_steps.estate)
+
+
+def test_members_of_a_team_that_follows_a_directory_come_from_there() -> None:
+    team = Team("research", "dev", directory_sync={"enabled": True})
+    follows = MemoryPeople(organization("research"), team, user("bob", directory_name="uid=bob"), user("carol"))
+    members = [TeamMembership("research", "dev", "bob"), TeamMembership("research", "dev", "carol")]
+    changes = planned(follows, team, *members)
+    assert of_state(changes, "kept") == ["member bob of team research/dev"]
+    assert of_state(changes, "created") == ["member carol of team research/dev"]
+
+
+@pytest.mark.parametrize("there", [[], [Team("research", "dev", description="old", directory_sync={}, group_link="")]])
+def test_a_team_follows_a_directory_when_it_has_its_members(there: list[t.Any]) -> None:
+    team = Team("research", "dev", description="new", directory_sync={"enabled": True}, group_link="")
+    people = MemoryPeople(organization("research"), *there, user("bob", directory_name="uid=bob"))
+    member = TeamMembership("research", "dev", "bob")
+    told: list[Change] = []
+    changes = planned(people, team, member)
+    done = apply(people, changes, progress=told.append)
+    assert not done.failures
+    assert [kind for kind, _size in people.calls] == ["team", "team_membership", "team"]
+    assert people.estate.like(team) == team
+    assert [change.item.kind for change in told] == ["team_membership", "team"]
+    assert done.counts["team"] == {"changed" if there else "created": 1}
+    assert not summed(planned(people, team, member)).changed
+
+
+def test_a_team_that_does_not_come_to_be_does_not_follow_anything() -> None:
+    team = Team("research", "dev", directory_sync={"enabled": True})
+    people = MemoryPeople(organization("research"))
+    people.broken[team.title] = RegistryError("fell over.", subject=team.title, status=500)
+    done = apply(people, planned(people, team))
+    assert [change.item.title for change in done.failures] == [team.title]
+    assert people.calls == [("team", 1)]
+
+
+def test_the_same_entry_written_otherwise_is_no_difference() -> None:
+    people = MemoryPeople(user("alice", directory_name="UID=Alice, OU=People,DC=example"))
+    wanted = user("alice", directory_name="uid=alice,ou=people,dc=example")
+    assert of_state(planned(people, wanted), "unchanged") == ["user alice"]
+
+
+def test_a_directory_that_has_moved_is_not_compared_where_that_is_said() -> None:
+    people = MemoryPeople(user("alice", directory_name="uid=alice,ou=old"))
+    wanted = user("alice", directory_name="uid=alice,ou=new", full_name="Alice")
+    assert of_state(planned(people, wanted), "refused") == ["user alice"]
+    changes = planned(people, wanted, match_directory=False)
+    assert of_state(changes, "changed") == ["user alice"]
+    assert list(changes[0].differences) == ["full_name"]
+
+
+def test_what_needs_something_that_failed_is_not_tried() -> None:
+    people = MemoryPeople()
+    people.broken["organization research"] = RegistryError("fell over.", subject="organization research", status=500)
+    done = apply(people, planned(people, *example()))
+    failed = {change.item.title: str(change.problem) for change in done.failures}
+    assert "fell over" in failed["organization research"]
+    assert "needs the account research" in failed["team research/dev"]
+    assert "needs the team research/dev" in failed["member bob of team research/dev"]
+    assert "needs the account research" in failed["repository research/app"]
+    assert people.estate.find(Account, ("sales",)) is not None
+    assert people.lets_in("carol", "c1")
+    assert not done.totals["not_attempted"]
+
+
+def test_a_second_run_does_what_the_first_could_not() -> None:
+    people = MemoryPeople()
+    people.broken["organization research"] = RegistryError("fell over.", subject="organization research", status=500)
+    apply(people, planned(people, *example()))
+    people.broken.clear()
+    done = apply(people, planned(people, *example()))
+    assert done.changed
+    assert not done.failures
+    assert by_key(people.estate) == by_key(example())
+
+
+@pytest.mark.parametrize(
+    ("error", "on_error"),
+    [(RegistryError("fell over.", status=500), "abort"), (AuthenticationFailed("are not taken."), "skip")],
+)
+def test_a_run_ends_early_where_it_is_told_to_or_has_to(error: RegistryError | AuthenticationFailed, on_error: t.Any) -> None:
+    people = MemoryPeople()
+    people.broken["user alice"] = error
+    done = apply(people, planned(people, *example()), workers=1, on_error=on_error)
+    assert done.ended_by is error
+    assert [change.item.title for change in done.failures] == ["user alice"]
+    assert done.totals["not_attempted"] == len(example()) - 2
+    assert people.written == [("created", "user admin")]
+
+
+def test_progress_is_told_of_each_that_is_done() -> None:
+    people = MemoryPeople()
+    seen: list[str] = []
+    apply(people, planned(people, *example()), progress=lambda change: seen.append(change.item.title))
+    assert len(seen) == len(example())
+
+
+def test_the_text_of_a_plan_is_bounded_and_has_what_is_wrong_first() -> None:
+    people = MemoryPeople(user("bob", full_name="B"))
+    many = [user(f"user{number:03}") for number in range(150)]
+    lines = plan_lines(planned(people, *many, user("al ice"), user("bob", full_name="Bob")))
+    assert lines[0] == "users and organizations: 1 refused, 1 changed, 150 created"
+    assert lines[1] == "  ! user al ice: has a space."
+    assert lines[2] == "  ~ user bob: full_name B -> Bob"
+    assert lines[3] == "  + user user000"
+    assert lines[-1] == "    and 52 more"
+
+
+@pytest.mark.parametrize(("surplus", "removed"), [("keep", []), ("report", []), ("remove", ["grant", "team_membership"])])
+def test_what_only_the_destination_has_is_kept_reported_or_removed(surplus: t.Any, removed: list[str]) -> None:
+    beyond = [ADMIN, user("bob"), TeamMembership("research", "dev", "bob"), Grant("research", "dev", "research", "app", "write")]
+    people = MemoryPeople(ADMIN, *example()[1:])
+    changes = plan(estate_of(), people.estate, people, PlanOptions(surplus=surplus), beyond)
+    assert [change.item.kind for change in changes if change.state == "removed"] == removed
+    assert len(changes) == (0 if surplus == "keep" else len(beyond))
+    apply(people, changes)
+    assert (people.estate.find(TeamMembership, ("research", "dev", "bob")) is None) == bool(removed)
+
+
+def test_accounts_are_removed_only_by_name_of_their_kind_and_the_built_in_never() -> None:
+    options = PlanOptions(surplus="remove", removed=["account"])
+    changes = plan(estate_of(), estate_of(), MemoryPeople(), options, [ADMIN, user("bob")])
+    assert of_state(changes, "removed") == ["user bob"]
+    assert of_state(changes, "surplus") == ["user admin"]
+
+
+def test_an_item_is_replaced_with_its_differences_only() -> None:
+    people = MemoryPeople(user("alice", full_name="Alice", is_admin=False))
+    changes = planned(people, user("alice", full_name="Alice B", is_admin=True))
+    assert changes[0].differences == {"full_name": ("Alice", "Alice B"), "is_admin": (False, True)}
