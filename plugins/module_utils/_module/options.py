@@ -297,10 +297,7 @@ class Connections:
         return self._timetable.figure(name, share) if self._timetable.sets(name) else share
 
     def _hide_password(self, address: str) -> None:
-        """Keep the password of `user:password@host` out of all output: proxies may have one, and people put one into url as well."""
-        match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
-        if match:
-            self._module.no_log_values.update({match.group(1), unquote(match.group(1))})
+        self._module.no_log_values.update(passwords_in(address))
 
     def open(self, side: str) -> Store:
         """The store of an option (`source` or `destination`); InvalidOption, naming the suboption, where it cannot work."""
@@ -573,6 +570,12 @@ def converted(store: Store, convert: t.Mapping[str, str]) -> Store:
     from ansible_collections.registryops.migration.plugins.module_utils._stores.converting import ConvertingStore
 
     return ConvertingStore(store, **asked)
+
+
+def passwords_in(address: str) -> set[str]:
+    """What must be in no output of `user:password@host`: proxies may have a password, and people put one into url as well."""
+    match = re.match(r"(?:\w+://)?(?!\w+://)[^/@:]*:(.+)@", address)
+    return {match.group(1), unquote(match.group(1))} if match else set()
 
 
 def split_url(url: str, plain_http: bool) -> tuple[str, bool]:

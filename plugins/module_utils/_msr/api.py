@@ -208,10 +208,10 @@ class MSRAPI:
         self._root = API(self._transports[0], base, dict)
         self.host = str(self._root.origin)
         self._accounts_root = self._root
-        if accounts and origin_of(accounts) != self._root.origin:
+        self._at_mke = bool(accounts) and origin_of(accounts) != self._root.origin
+        if self._at_mke:
             self._transports.append(Transport(origin_of(accounts), dataclasses.replace(http, connect_to="")))
             self._accounts_root = API(self._transports[1], accounts, dict)
-        self._at_mke = bool(accounts)
         self._lock = threading.Lock()
         self._session = ""
         self._realm: tuple[str, str] | None = None

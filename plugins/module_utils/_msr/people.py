@@ -57,7 +57,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.rows im
     secrets_of,
     token_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing
+from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing, some
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     InvalidAnswer,
     InvalidName,
@@ -134,6 +134,9 @@ class MSRPeople(People):
         if "membership" in wanted:
             for members in self._each(self._members, found):
                 _add(estate, members)
+            followers = [name for name, follows in zip(found, self._each(self._follows, found)) if follows]
+            if followers:
+                self.note(f"{some(followers)} of {self.where} take their admins from a directory, which has to be set elsewhere by hand.")
         if wanted & {"repository", "policy"}:
             self._add_repositories(estate, None if organizations is None else [account.name for account in namespaces], wanted)
         if "token" in wanted:
@@ -145,21 +148,26 @@ class MSRPeople(People):
     def _accounts(self, estate: Estate, with_secrets: bool) -> t.Iterator[Account]:
         what = f"the accounts of {self.where}"
         secrets: dict[str, AccountSecrets] = {}
+        none_known: AccountSecrets | None = None
+        second_factors: list[str] = []
         if with_secrets:
             problem = _WITHOUT_DATABASE
             if self.accounts_database is not None:
                 problem = ""
                 try:
                     secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
+                    none_known = AccountSecrets()
                 except MigrationError as error:
                     problem = str(error)
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
-            account = account_of(document, secrets.get(text(document, "name")), what)
-            with self._lock:
-                self._ids[account.name] = account.identifier
-            yield account
+            if flag(document, "otpEnabled"):
+                second_factors.append(text(document, "name"))
+            # who is in no row of the database has no password and no directory; without it, that is not known
+            yield self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+        if second_factors:
+            self.note(f"{some(second_factors)} sign in to {self.where} with a second factor, which has to be set up anew elsewhere.")
 
     def _add_teams(self, estate: Estate, organizations: t.Sequence[str], wanted: frozenset[str]) -> None:
         by_organization = dict(zip(organizations, self._each(self._team_documents, organizations)))
@@ -204,6 +212,11 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "members"), f"the members of {organization}"
         pages = self.api.accounts.pages(path, "members", what=what, absent=("NO_SUCH_",))
         return [Membership(organization, *_member(document, what)) for document in pages]
+
+    def _follows(self, organization: str) -> bool:
+        """Whether a directory says who the admins of an organization are."""
+        path, what = in_path("accounts", organization, "adminMemberSyncConfig"), f"the admins of {organization}"
+        return flag(self.api.accounts.get(path, what=what, absent=(NO_HANDLER, "NO_SUCH_")), "enableSync") is True
 
     def _team_members(self, organization: str, team: str) -> list[TeamMembership]:
         path, what = in_path("accounts", organization, "teams", team, "members"), f"the members of team {organization}/{team}"
@@ -356,7 +369,10 @@ class MSRPeople(People):
         secrets = None
         if with_secrets and self.accounts_database is not None:
             secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS)).get(name)
-        account = account_of(document, secrets, what)
+        return self.noted(account_of(document, secrets, what))
+
+    def noted(self, account: Account) -> Account:
+        """Remember the id of an account that has been seen here."""
         with self._lock:
             self._ids[account.name] = account.identifier
         return account
