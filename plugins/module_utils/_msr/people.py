@@ -54,6 +54,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.rows im
     AccountSecrets,
     is_password_hash,
     is_token_hash,
+    moment_of,
     secrets_of,
     token_of,
 )
@@ -75,14 +76,16 @@ BATCHES: t.Mapping[str, int] = {"account": 25, "token": 200}
 _MOST = {"account": 50, "description": 140, "path": 255}
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _RENAME = "Rename it at its source, or leave it out."
-_WITHOUT_DATABASE = "The option database is not given."
+_WITHOUT_DATABASE = "The option database is not given, or with accounts of an MKE accounts_database."
 
 Thing = t.TypeVar("Thing")
 Found = t.TypeVar("Found")
 
 
 class MSRPeople(People):
-    """The people of one MSR. `database` has the tokens; `accounts_database` the accounts, and is the same one where it is not given."""
+    """The people of one MSR. `database` has the tokens; `accounts_database` the accounts, and is the same one where it is not given, unless
+    the accounts are known to be somewhere else.
+    """
 
     product = "MSR"
     built_in = frozenset({"admin", "docker-datacenter"})
@@ -93,7 +96,7 @@ class MSRPeople(People):
         self.api = api
         self.where = api.host
         self.database = database
-        self.accounts_database = accounts_database or database
+        self.accounts_database = accounts_database or (None if api.at_mke else database)
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -113,8 +116,10 @@ class MSRPeople(People):
                     future.cancel()
 
     def note(self, text: str) -> None:
+        """Have `notes` tell something, once."""
         with self._lock:
-            self._notes.append(text)
+            if text not in self._notes:
+                self._notes.append(text)
 
     def notes(self) -> list[str]:
         with self._lock:
@@ -433,6 +438,8 @@ class MSRPeople(People):
         if isinstance(item, Token):
             if not is_token_hash(item.token_hash):
                 return InvalidOption("is no SHA-256 in hexadecimal digits.", subject=item.title, hint="Leave this token out.")
+            if item.created and not moment_of(item.created):
+                return InvalidOption("was created at a moment that is none.", subject=item.title, hint="Leave this token out.")
             if self.database is None:
                 return InvalidOption(
                     "can only be written to the database, which is not given.",

@@ -365,6 +365,9 @@ class Writing:
         if wanted.owner != existing.owner:
             row["accountID"] = self._people.identifier_of(wanted.owner)
         if wanted.created and wanted.created != existing.created:
+            refusal = self._people.refusal(wanted)
+            if refusal is not None:
+                raise refusal
             row["createdAt"] = time_of(wanted.created)
         if row:
             if self._people.database is None:
