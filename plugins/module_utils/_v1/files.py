@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import os
 import posixpath
-import re
 import stat
 import threading
 import time
