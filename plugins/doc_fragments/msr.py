@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import textwrap
 
+from ansible_collections.registryops.migration.plugins.doc_fragments.msr_database import ModuleDocFragment as _Database
+
 
 class ModuleDocFragment:
     #: made below, out of the first one
@@ -96,7 +98,7 @@ options:
     description: Requests a second at the most; V(0) is no limit.
     type: float
     default: 0
-"""
+""" + _Database.DOCUMENTATION.partition("options:\n")[2]
 
     ACTIONGROUP = r"""
 attributes:

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from estate import ports
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
 from estate.msr.passwords import token_hash
 from estate.msr.rows import ACCOUNTS, INDEXES, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAMS, TOKENS
 from estate.msr.seeding import People, small_set
-from runs.modules import Options, run_module
+from runs.modules import Options, run_module, start_module
 
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
@@ -332,3 +334,46 @@ def test_what_the_destination_would_refuse_is_found_before_anything_is_written(m
     renamed = run("identity_import", {**options, "rename": {"Kim": "kim2"}, "users": {"exclude": ["sound"]}})
     assert not renamed.get("failed"), renamed["msg"]
     assert renamed["counts"]["account"]["created"] == 2
+
+
+def test_a_database_that_cannot_be_reached_is_told_of_before_anything_is_written(
+    old: tuple[Installation, People], new: Installation
+) -> None:
+    source, _people = old
+    options = sides(source, new)
+    nobody = driver(ports.free_port())
+    options["source"].update(database=nobody, accounts_database=nobody)
+    before = rows(new)
+    stopped = run("identity_import", options)
+    assert stopped["failed"]
+    assert stopped["error"]["subject"] == "go_on_without"
+    assert "password_hash" in stopped["msg"]
+    assert str(nobody["driver"]["port"]) in stopped["msg"]
+    assert rows(new) == before
+    done = run("identity_import", {**options, "go_on_without": ["password_hash"]})
+    assert not done.get("failed"), done["msg"]
+    assert [row["what"] for row in done["not_migrated"]] == ["password_hash"]
+    assert any("random password" in note for note in done["notes"])
+
+
+@pytest.mark.parametrize("place", [ACCOUNTS, TEAMS, TOKENS], ids=["accounts", "teams", "tokens"])
+def test_a_run_that_is_killed_is_gone_on_with_by_the_next(old: tuple[Installation, People], new: Installation, place: t.Any) -> None:
+    source, people = old
+    with new.tables.moment():
+        there = len(new.tables.all(place))
+    running = start_module("identity_import", sides(source, new))
+    deadline = time.monotonic() + 60
+    while True:
+        with new.tables.moment():
+            if len(new.tables.all(place)) > there:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    running.kill()
+    assert running.wait() is None
+    done = run("identity_import", sides(source, new))
+    assert not done.get("failed"), done["msg"]
+    assert not new.problems()
+    verified = run("identity_verify", sides(source, new, logins=logins(people)))
+    assert not verified.get("failed"), verified["msg"]
+    assert not run("identity_import", sides(source, new))["changed"]

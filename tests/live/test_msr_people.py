@@ -16,7 +16,7 @@ from estate.msr.passwords import token_hash
 from estate.msr.rows import ACCOUNTS, ENZI_PROPERTIES, TOKENS
 from estate.msr.seeding import People, small_set
 from estate.ports import free_port
-from runs.msr import completed, people
+from runs.msr import completed, people, reach
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, REMOVED, Change
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
@@ -39,6 +39,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.msr 
 from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
+    CertificateUntrusted,
     InvalidAnswer,
     MigrationError,
     RegistryError,
@@ -48,8 +49,8 @@ if t.TYPE_CHECKING:
     from conftest import MakeMSR
 
 Old = tuple[Installation, People]
-#: what each installation has from its beginning
-BUILT_IN = frozenset({("admin",), ("docker-datacenter",), ("docker-datacenter", "admin")})
+#: what each installation has from its beginning: two accounts, and that one belongs to the other
+OWN = {("admin",), ("docker-datacenter",), ("docker-datacenter", "admin")}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,8 @@ def everything(of: MSRPeople) -> Estate:
 
 
 def compared(estate: Estate) -> dict[str, t.Any]:
-    """What counts, without the administrator that each installation has."""
-    return {item.title: item for item in estate if item.key not in BUILT_IN}
+    """What counts, without what each installation has."""
+    return {item.title: item for item in estate if item.key not in OWN}
 
 
 def create(at: MSRPeople, items: t.Iterable[Item]) -> list[MigrationError]:
@@ -95,12 +96,12 @@ def one(at: MSRPeople, state: str, wanted: Item | None, existing: Item | None = 
 
 
 def without_directory(estate: Estate) -> list[Item]:
-    """All but the administrator, and the members that come to a team with its directory."""
+    """All but what each installation has, and the members that come to a team with its directory."""
     synchronized = {team.key for team in estate.of(Team).values() if team.directory_sync}
     return [
         item
         for item in estate
-        if item.key not in BUILT_IN and not (isinstance(item, TeamMembership) and (item.organization, item.team) in synchronized)
+        if item.key not in OWN and not (isinstance(item, TeamMembership) and (item.organization, item.team) in synchronized)
     ]
 
 
@@ -213,7 +214,7 @@ def test_a_company_moves_and_its_members_notice_nothing(old: Old, new: Installat
         assert compared(moved) == wanted
         # what only the database has
         for name, account in estate.of(Account).items():
-            if name not in BUILT_IN:
+            if name not in OWN:
                 assert moved.of(Account)[name].password_hash == account.password_hash, name
         for key, token in estate.of(Token).items():
             there = moved.of(Token)[key]
@@ -273,7 +274,7 @@ def test_without_a_database_hashes_are_imported_where_that_is_possible(old: Old,
     installation, company = old
     new.msr.imports_accounts = imports
     with people(installation) as source, people(new, database=False) as destination:
-        accounts = [account for account in source.read(["account"]).of(Account).values() if account.key not in {*BUILT_IN, ("erin",)}]
+        accounts = [account for account in source.read(["account"]).of(Account).values() if account.key not in OWN | {("erin",)}]
         assert create(destination, accounts) == []
         found = destination.read(["account"]).of(Account)
         for account in accounts:
@@ -368,7 +369,7 @@ def test_changes_and_removes(new: Installation) -> None:
             assert found.look(item) is None, item.title
             # gone is gone
             one(found, REMOVED, None, existing)
-        assert {account.name for account in found.read(["account"]).of(Account).values()} == {"admin", "docker-datacenter"}
+        assert set(found.read(["account"]).of(Account)) <= OWN
         assert new.problems() == []
 
 
@@ -399,6 +400,17 @@ def test_a_token_of_somebody_who_is_not_there(new: Installation) -> None:
         assert set(found.read(["token"]).of(Token)) == {("0f" * 32,)}
 
 
+def test_what_is_not_migrated_is_told(new: Installation) -> None:
+    company = People(new.tables)
+    company.organization("blue", adminSyncConfig={"enableSync": True, "selectGroupMembers": True, "groupDN": "cn=blue"})
+    company.organization("green")
+    company.user("ana", "password of ana", otpEnabled=True)
+    company.write()
+    with people(new) as found:
+        found.read(["account", "membership"])
+        assert [note.partition(" of ")[0].partition(" sign ")[0] for note in found.notes()] == ["ana", "blue"]
+
+
 def test_tokens_of_accounts_that_have_been_deleted_are_told_of(new: Installation) -> None:
     new.tables.insert(TOKENS, {"token": "0f" * 32, "accountID": "gone", "tokenLabel": ""})
     with people(new) as found:
@@ -414,7 +426,7 @@ def test_a_session_that_ends_in_the_middle_is_renewed(old: Old, new: Installatio
     with people(new, login="session") as found:
         for number in range(12):
             one(found, CREATED, Account(f"organization{number}", True))
-        assert len(found.read(["account"]).of(Account)) == 14
+        assert len(found.read(["account"]).of(Account).keys() - OWN) == 12
         assert new.msr.count("POST", "/enzi/v0/id/login") > 3
     with people(new, login="session", password="another password") as found, pytest.raises(AuthenticationFailed):
         found.read(["account"])
@@ -499,8 +511,8 @@ def test_names_of_other_scripts_lead_to_the_next_page(new: Installation) -> None
     with people(new) as found:
         found.api.accounts.page_size = 1
         estate = found.read(["account", "team", "membership", "team_membership"])
-        assert len(estate.of(Account)) == 7
-        assert len(estate.of(Membership)) == 5
+        assert len(estate.of(Account).keys() - OWN) == 5
+        assert len(estate.of(Membership).keys() - OWN) == 4
         assert len(estate.of(TeamMembership)) == 2
 
 
@@ -527,8 +539,36 @@ def test_settings(new: Installation) -> None:
 # -- options
 
 
+def test_what_must_not_be_seen_is_told(new: Installation) -> None:
+    secrets: list[str] = []
+    options = completed(reach(new, login="session", proxy="http://user:of%20the%20proxy@127.0.0.1:1"))
+    people_of(options, on_secret=secrets.append).close()
+    assert {"of%20the%20proxy", "of the proxy", options["password"]} <= set(secrets)
+    found = people_of(completed(reach(new, login="session")), on_secret=secrets.append)
+    found.api.settings()
+    found.close()
+    # the session as well
+    assert any(len(secret) == 36 for secret in secrets)
+
+
+def test_a_certificate_that_is_not_checked_is_warned_of(new: Installation) -> None:
+    warnings: list[str] = []
+    found = people_of(completed(reach(new, validate_certs=False, ca_path=None)), "source.", warn=warnings.append)
+    assert set(found.read(["account"]).of(Account)) <= OWN
+    found.close()
+    assert "is not checked" in warnings[0]
+    with people(new, ca_path=None) as untrusting, pytest.raises(CertificateUntrusted):
+        untrusting.read(["account"])
+
+
 def test_options_that_cannot_work(new: Installation) -> None:
-    for name, value in (("url", "https://user@host/path"), ("attempts", 0), ("concurrency", -1), ("connect_timeout", 0.0)):
+    for name, value in (
+        ("url", "https://user@host/path"),
+        ("accounts_url", "https://host/enzi/v0"),
+        ("attempts", 0),
+        ("concurrency", -1),
+        ("connect_timeout", 0.0),
+    ):
         with pytest.raises(MigrationError) as caught, people(new, **{name: value}):
             pytest.fail("it is made")
         assert caught.value.subject == name

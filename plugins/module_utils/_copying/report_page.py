@@ -295,6 +295,8 @@ def _verdict_of_people(people: PeopleReport) -> _Verdict:
 
 def _header(page: Page, verdict: _Verdict, sections: t.Iterable[_Section]) -> str:
     ways = list(dict.fromkeys((run.source, run.destination) for run in page.ran))
+    if not page.runs and page.people is not None:
+        ways = page.people.ways
     way = "; ".join(f'<b>{markup(source)}</b> <span aria-label="to">→</span> <b>{markup(destination)}</b>' for source, destination in ways)
     facts = [way] if way else []
     begin, end = _span(page.ran)
@@ -302,7 +304,8 @@ def _header(page: Page, verdict: _Verdict, sections: t.Iterable[_Section]) -> st
         facts.append(time_of(begin))
     if begin is not None and end is not None:
         facts.append(f"took {duration_of(end - begin)}")
-    facts.append(f"{len(page.runs)} worker{'' if len(page.runs) == 1 else 's'}")
+    if page.runs or page.people is None:
+        facts.append(f"{len(page.runs)} worker{'' if len(page.runs) == 1 else 's'}")
     links = "".join(f'<li><a href="#{section.name}">{section.title}</a></li>' for section in sections)
     return (
         f'<header class="top {verdict.level}">\n<p class="product">Migration report</p>\n'
@@ -614,7 +617,9 @@ def _change(change: float, old: float, unit: t.Callable[[float], str]) -> str:
 
 
 # -- workers
-def _workers(page: Page) -> _Section:
+def _workers(page: Page) -> _Section | None:
+    if not page.runs and page.people is not None:
+        return None
     rows = []
     for run in page.runs:
         if run.started is None:

@@ -72,6 +72,12 @@ class PeopleReport:
         return list({str(row.get("what")): row for row in reversed(found)}.values())[::-1]
 
     @property
+    def ways(self) -> list[tuple[str, str]]:
+        """From where to where people were brought."""
+        entries = [entry for entry in (*self._imports.values(), self.verification) if entry is not None]
+        return list(dict.fromkeys((str(entry.get("source", "")), str(entry.get("destination", ""))) for entry in entries))
+
+    @property
     def different(self) -> int:
         """How many differences the proof found."""
         return int((self.verification or {}).get("different") or 0)

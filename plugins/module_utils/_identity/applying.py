@@ -27,8 +27,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.in
     People,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import KINDS, Key, Team, TeamMembership
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import Unwanted, needs
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import needs
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, ItemRefused, MigrationError
 
 OnError = t.Literal["skip", "abort"]
 #: threads, where nobody says how many
@@ -191,7 +191,7 @@ class _Run:
         for cls, key in needs(change.item):
             if (cls.kind, key) in self._not_there:
                 name = "/".join(key)
-                return Unwanted(
+                return ItemRefused(
                     f"needs the {cls.kind} {name}, which could not be written.",
                     subject=change.item.title,
                     hint="Mend that, and run again.",

@@ -27,9 +27,8 @@ SCHEMA = 1
 Key = tuple[str, ...]
 
 
-def _aside(default: t.Any, *, shown: bool = True) -> t.Any:
-    """A field that does not count when two sides are compared; without `shown` it is a secret, and in no representation either."""
-    return dataclasses.field(default=default, metadata={"compared": False}, compare=False, repr=shown)
+#: of a field that does not count when two sides are compared; one that is a secret is in no representation either
+_ASIDE: t.Mapping[str, t.Any] = {"compared": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Account:
     is_admin: bool | None = None
     is_active: bool | None = None
     directory_name: str | None = None
-    identifier: str = _aside("")
-    password_hash: str = _aside("", shown=False)
+    identifier: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
+    password_hash: str = dataclasses.field(default="", metadata=_ASIDE, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
@@ -89,7 +88,7 @@ class Team:
     description: str | None = None
     directory_sync: t.Mapping[str, t.Any] | None = None
     group_link: str | None = None
-    identifier: str = _aside("")
+    identifier: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
 
     @property
     def key(self) -> Key:
@@ -132,7 +131,7 @@ class Repository:
     scan_on_push: bool | None = None
     immutable_tags: bool | None = None
     tag_limit: int | None = None
-    identifier: str = _aside("")
+    identifier: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
 
     @property
     def key(self) -> Key:
@@ -181,11 +180,9 @@ class Token:
     label: str | None = None
     is_active: bool | None = None
     created: str | None = None
-    last_used: str = _aside("")
-    generated_by: str = _aside("")
-    further: t.Mapping[str, t.Any] = dataclasses.field(
-        default_factory=dict, metadata={"compared": False}, compare=False, repr=False, hash=False
-    )
+    last_used: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
+    generated_by: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
+    further: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict, metadata=_ASIDE, compare=False, repr=False, hash=False)
 
     @property
     def key(self) -> Key:
@@ -207,7 +204,7 @@ class Webhook:
     certificate: str | None = None
     skip_tls_verification: bool | None = None
     is_active: bool | None = None
-    identifier: str = _aside("")
+    identifier: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
 
     @property
     def key(self) -> Key:
@@ -250,9 +247,9 @@ class Policy:
     username: str | None = None
     certificate: str | None = None
     skip_tls_verification: bool | None = None
-    password: str = _aside("", shown=False)
-    token: str = _aside("", shown=False)
-    identifier: str = _aside("")
+    password: str = dataclasses.field(default="", metadata=_ASIDE, compare=False, repr=False)
+    token: str = dataclasses.field(default="", metadata=_ASIDE, compare=False, repr=False)
+    identifier: str = dataclasses.field(default="", metadata=_ASIDE, compare=False)
 
     @property
     def key(self) -> Key:

@@ -41,7 +41,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Webhook,
     compared_fields,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError, NameCollision
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ItemRefused, MigrationError, NameCollision
 
 #: of what a surplus may be removed without more words: what gives rights, or does something. With an account, a team or a repository goes
 #: what belongs to it.
@@ -52,21 +52,14 @@ Passwords = t.Literal["replace", "keep"]
 Surplus = t.Literal["keep", "report", "remove"]
 
 
-class Unwanted(MigrationError):
-    """An item that the destination will not, or cannot, take as it is."""
-
-    kind = "identity_refused"
-
-
 @dataclasses.dataclass(frozen=True)
 class PlanOptions:
     """How a plan decides.
 
     `parts`: what is planned, keys of PARTS. `built_in`: accounts that every installation has are kept as they are, or become those of the
     source. `passwords`: of users who are there already. `match_directory`: who has another entry in the directory is somebody else.
-    `surplus`: what the destination has beyond the source is kept without a word,
-    reported, or removed; removed only of the kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody
-    else before, and may be relied on.
+    `surplus`: what the destination has beyond the source is kept without a word, reported, or removed; removed only of the
+    kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody else before, and may be relied on.
     """
 
     parts: t.Collection[str] = tuple(PARTS)
@@ -129,10 +122,13 @@ class _Planner:
     def changes(self, surplus: t.Iterable[Item]) -> list[Change]:
         changes = []
         for item in self._wanted:
-            if part_of(item) in self._options.parts:
-                change = self._change(item)
-                if change.state == REFUSED and change.problem is not None:
-                    self._refused[item.kind, item.key] = change.problem
+            part = part_of(item)
+            if part not in self._options.parts and part not in self._options.coming:
+                continue
+            change = self._change(item)
+            if change.state == REFUSED and change.problem is not None:
+                self._refused[item.kind, item.key] = change.problem
+            if part in self._options.parts:
                 changes.append(change)
         if self._options.surplus != "keep":
             beyond = [item for item in surplus if part_of(item) in self._options.parts]
@@ -175,7 +171,9 @@ class _Planner:
         for cls, key in needs(item):
             refused = self._refused.get((cls.kind, key))
             if refused is not None:
-                return Unwanted(f"needs the {cls.kind} {'/'.join(key)}, which is refused.", subject=item.title, hint=f"Of that: {refused}")
+                return ItemRefused(
+                    f"needs the {cls.kind} {'/'.join(key)}, which is refused.", subject=item.title, hint=f"Of that: {refused}"
+                )
             there = self._existing.find(cls, key)
             coming = self._wanted.find(cls, key)
             if coming is not None and part_of(coming) not in (*self._options.parts, *self._options.coming):
@@ -183,7 +181,7 @@ class _Planner:
             found = there if there is not None else coming
             if found is None:
                 name = "/".join(key)
-                return Unwanted(
+                return ItemRefused(
                     f"needs the {cls.kind} {name}, which the destination does not have and this run does not bring.",
                     subject=item.title,
                     hint="Have it in the selection and the parts of the same run, or of one before; or mend it at the source.",
@@ -194,19 +192,19 @@ class _Planner:
         """Why an item is left as the destination has it."""
         if isinstance(item, Account):
             if existing is not None and change.differences and self._is_kept(item.name):
-                return Unwanted(
+                return ItemRefused(
                     "is an account that every installation has; it stays as it is.",
                     subject=item.title,
                     hint="Set built_in to replace to make it that of the source, its password too.",
                 )
             if isinstance(existing, Account) and existing.directory_name and item.directory_name == "" and change.differences:
-                return Unwanted(
+                return ItemRefused(
                     "comes from a directory at the destination, and is no account of the source's.",
                     subject=item.title,
                     hint="If it is somebody else, give the source's another name with rename.",
                 )
         if isinstance(item, Token) and self._is_kept(item.owner) and change.is_due:
-            return Unwanted(
+            return ItemRefused(
                 "belongs to an account that every installation has, and is not taken along.",
                 subject=item.title,
                 hint="Set built_in to replace to take it along.",
@@ -225,7 +223,7 @@ class _Planner:
         user = self._wanted.of(Account).get((item.user,)) or self._existing.of(Account).get((item.user,))
         if team is None or user is None or not team.directory_sync or not user.directory_name:
             return None
-        return Unwanted(
+        return ItemRefused(
             "comes to the team with the directory's next synchronization.", subject=item.title, hint="Have the destination synchronize."
         )
 
@@ -277,13 +275,13 @@ def _another(item: Account, existing: Account) -> MigrationError | None:
     """Whether an account of the same name is another one."""
     if item.is_organization != existing.is_organization:
         kinds = {True: "an organization", False: "a user"}
-        return Unwanted(
+        return ItemRefused(
             f"is {kinds[item.is_organization]} at the source, and {kinds[existing.is_organization]} at the destination.",
             subject=item.title,
             hint="Give it another name with rename, or leave it out.",
         )
     if item.directory_name and existing.directory_name and not same_entry(item.directory_name, existing.directory_name):
-        return Unwanted(
+        return ItemRefused(
             f"is {item.directory_name} in the source's directory, and {existing.directory_name} in that of the destination.",
             subject=item.title,
             hint="If they are two people, give one another name with rename; if the directory has moved, set match_directory to false.",

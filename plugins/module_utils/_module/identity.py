@@ -63,7 +63,8 @@ READING: Options = {
     "organizations": REPOSITORIES,
     "repositories": REPOSITORIES,
     "users": REPOSITORIES,
-    "tokens": {"type": "dict", "options": {"newest": {"type": "int"}, "used_since": {"type": "str"}}},
+    # which of them, and none itself
+    "tokens": {"type": "dict", "options": {"newest": {"type": "int"}, "used_since": {"type": "str"}}, "no_log": False},
     "go_on_without": {"type": "list", "elements": "str", "choices": list(NOT_ALWAYS_READ), "default": []},
 }
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._module.database import DATABASE, database_of
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT, Options, http_options, split_url
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
+    ENDPOINT,
+    Options,
+    http_options,
+    passwords_in,
+    split_url,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, InvalidReference
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import canonical_registry
 
@@ -56,6 +62,9 @@ def people_of(
     from ansible_collections.registryops.migration.plugins.module_utils._msr.api import MSRAPI, Login
     from ansible_collections.registryops.migration.plugins.module_utils._msr.people import THREADS, MSRPeople
 
+    for option in ("url", "accounts_url", "proxy"):
+        for password in passwords_in(options[option] or ""):
+            on_secret(password)
     try:
         host, plain_http = split_url(options["url"], options["plain_http"])
         # nothing is sent in pieces here
@@ -64,9 +73,7 @@ def people_of(
         error.subject = f"{prefix}{error.subject or 'url'}"
         raise
     scheme = "http" if plain_http else "https"
-    accounts = (options["accounts_url"] or "").rstrip("/")
-    if accounts and not accounts.startswith(("http://", "https://")):
-        accounts = f"https://{accounts}"
+    accounts = _accounts(options, prefix)
     if not options["validate_certs"]:
         warn(f"The certificate of {host} is not checked: whoever is on the way can read and change everything.")
     on_secret(options["password"])
@@ -74,3 +81,16 @@ def people_of(
     api = MSRAPI(f"{scheme}://{canonical_registry(host)}", login, http, accounts, on_secret)
     found = {name: options[name] and database_of(options[name], f"{prefix}{name}.") for name in ("database", "accounts_database")}
     return MSRPeople(api, found["database"], found["accounts_database"], threads=options["concurrency"] or THREADS)
+
+
+def _accounts(options: Options, prefix: str) -> str:
+    """The address of the accounts, in plain http where the MSR is, unless it says otherwise; empty where it is not given."""
+    url = options["accounts_url"] or ""
+    if not url:
+        return ""
+    try:
+        host, plain_http = split_url(url, options["plain_http"] and not url.strip().startswith("https://"))
+    except InvalidOption as error:
+        error.subject = f"{prefix}accounts_url"
+        raise
+    return f"{'http' if plain_http else 'https'}://{host}"

@@ -208,10 +208,11 @@ class MSRAPI:
         self._root = API(self._transports[0], base, dict)
         self.host = str(self._root.origin)
         self._accounts_root = self._root
-        if accounts and origin_of(accounts) != self._root.origin:
+        #: whether the accounts are at another address
+        self.at_mke = bool(accounts) and origin_of(accounts) != self._root.origin
+        if self.at_mke:
             self._transports.append(Transport(origin_of(accounts), dataclasses.replace(http, connect_to="")))
             self._accounts_root = API(self._transports[1], accounts, dict)
-        self._at_mke = bool(accounts)
         self._lock = threading.Lock()
         self._session = ""
         self._realm: tuple[str, str] | None = None
@@ -221,7 +222,7 @@ class MSRAPI:
         )
         own = API(self._transports[0], self._root.base + "/api/v0", dict)
         paging = ("pageStart", "pageSize", 100)
-        if self._at_mke:
+        if self.at_mke:
             # sessions of MKE are for MKE: an MSR 2.9 takes names and passwords, whatever its accounts take
             self.registry = Service(own, login.basic, lambda refused: "", paging)
         else:
@@ -247,7 +248,7 @@ class MSRAPI:
 
     def _sign_in(self) -> str:
         document = {"username": self.login.username, "password": self.login.password}
-        path, name = ("/auth/login", "auth_token") if self._at_mke else ("/enzi/v0/id/login", "sessionToken")
+        path, name = ("/auth/login", "auth_token") if self.at_mke else ("/enzi/v0/id/login", "sessionToken")
         what = f"the session of {self.login.username} at {self._accounts_root.origin}"
         token = text(self._accounts_root.ask("POST", path, document=document, what=what).document, name)
         if not token:

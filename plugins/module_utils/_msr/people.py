@@ -54,10 +54,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.rows im
     AccountSecrets,
     is_password_hash,
     is_token_hash,
+    moment_of,
     secrets_of,
     token_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing
+from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing, some
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     InvalidAnswer,
     InvalidName,
@@ -75,14 +76,16 @@ BATCHES: t.Mapping[str, int] = {"account": 25, "token": 200}
 _MOST = {"account": 50, "description": 140, "path": 255}
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _RENAME = "Rename it at its source, or leave it out."
-_WITHOUT_DATABASE = "The option database is not given."
+_WITHOUT_DATABASE = "The option database is not given, or with accounts of an MKE accounts_database."
 
 Thing = t.TypeVar("Thing")
 Found = t.TypeVar("Found")
 
 
 class MSRPeople(People):
-    """The people of one MSR. `database` has the tokens; `accounts_database` the accounts, and is the same one where it is not given."""
+    """The people of one MSR. `database` has the tokens; `accounts_database` the accounts, and is the same one where it is not given, unless
+    the accounts are known to be somewhere else.
+    """
 
     product = "MSR"
     built_in = frozenset({"admin", "docker-datacenter"})
@@ -93,7 +96,7 @@ class MSRPeople(People):
         self.api = api
         self.where = api.host
         self.database = database
-        self.accounts_database = accounts_database or database
+        self.accounts_database = accounts_database or (None if api.at_mke else database)
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -113,8 +116,10 @@ class MSRPeople(People):
                     future.cancel()
 
     def note(self, text: str) -> None:
+        """Have `notes` tell something, once."""
         with self._lock:
-            self._notes.append(text)
+            if text not in self._notes:
+                self._notes.append(text)
 
     def notes(self) -> list[str]:
         with self._lock:
@@ -134,6 +139,9 @@ class MSRPeople(People):
         if "membership" in wanted:
             for members in self._each(self._members, found):
                 _add(estate, members)
+            followers = [name for name, follows in zip(found, self._each(self._follows, found)) if follows]
+            if followers:
+                self.note(f"{some(followers)} of {self.where} take their admins from a directory, which has to be set elsewhere by hand.")
         if wanted & {"repository", "policy"}:
             self._add_repositories(estate, None if organizations is None else [account.name for account in namespaces], wanted)
         if "token" in wanted:
@@ -145,21 +153,26 @@ class MSRPeople(People):
     def _accounts(self, estate: Estate, with_secrets: bool) -> t.Iterator[Account]:
         what = f"the accounts of {self.where}"
         secrets: dict[str, AccountSecrets] = {}
+        none_known: AccountSecrets | None = None
+        second_factors: list[str] = []
         if with_secrets:
             problem = _WITHOUT_DATABASE
             if self.accounts_database is not None:
                 problem = ""
                 try:
                     secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
+                    none_known = AccountSecrets()
                 except MigrationError as error:
                     problem = str(error)
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
-            account = account_of(document, secrets.get(text(document, "name")), what)
-            with self._lock:
-                self._ids[account.name] = account.identifier
-            yield account
+            if flag(document, "otpEnabled"):
+                second_factors.append(text(document, "name"))
+            # who is in no row of the database has no password and no directory; without it, that is not known
+            yield self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+        if second_factors:
+            self.note(f"{some(second_factors)} sign in to {self.where} with a second factor, which has to be set up anew elsewhere.")
 
     def _add_teams(self, estate: Estate, organizations: t.Sequence[str], wanted: frozenset[str]) -> None:
         by_organization = dict(zip(organizations, self._each(self._team_documents, organizations)))
@@ -204,6 +217,11 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "members"), f"the members of {organization}"
         pages = self.api.accounts.pages(path, "members", what=what, absent=("NO_SUCH_",))
         return [Membership(organization, *_member(document, what)) for document in pages]
+
+    def _follows(self, organization: str) -> bool:
+        """Whether a directory says who the admins of an organization are."""
+        path, what = in_path("accounts", organization, "adminMemberSyncConfig"), f"the admins of {organization}"
+        return flag(self.api.accounts.get(path, what=what, absent=(NO_HANDLER, "NO_SUCH_")), "enableSync") is True
 
     def _team_members(self, organization: str, team: str) -> list[TeamMembership]:
         path, what = in_path("accounts", organization, "teams", team, "members"), f"the members of team {organization}/{team}"
@@ -356,7 +374,10 @@ class MSRPeople(People):
         secrets = None
         if with_secrets and self.accounts_database is not None:
             secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS)).get(name)
-        account = account_of(document, secrets, what)
+        return self.noted(account_of(document, secrets, what))
+
+    def noted(self, account: Account) -> Account:
+        """Remember the id of an account that has been seen here."""
         with self._lock:
             self._ids[account.name] = account.identifier
         return account
@@ -417,6 +438,8 @@ class MSRPeople(People):
         if isinstance(item, Token):
             if not is_token_hash(item.token_hash):
                 return InvalidOption("is no SHA-256 in hexadecimal digits.", subject=item.title, hint="Leave this token out.")
+            if item.created and not moment_of(item.created):
+                return InvalidOption("was created at a moment that is none.", subject=item.title, hint="Leave this token out.")
             if self.database is None:
                 return InvalidOption(
                     "can only be written to the database, which is not given.",

@@ -27,6 +27,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.api imp
 from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import (
     LEVELS,
     POLICY_PATHS,
+    account_of,
     changed_repository,
     changed_webhook,
     new_repository,
@@ -74,12 +75,12 @@ class Writing:
         result = []
         if users:
             result.append(
-                f"{len(users)} users have a random password, since there was no way to give them their own: {_some(users)}. "
+                f"{len(users)} users have a random password, since there was no way to give them their own: {some(users)}. "
                 "Give the option database, or set their passwords."
             )
         if policies:
             result.append(
-                f"{len(policies)} mirroring policies sign in with a password that cannot be read anywhere: {_some(policies)}. Set them."
+                f"{len(policies)} mirroring policies sign in with a password that cannot be read anywhere: {some(policies)}. Set them."
             )
         return result
 
@@ -216,9 +217,14 @@ class Writing:
         has_database = self._people.accounts_database is not None
         local = {"isAdmin": bool(wanted.is_admin), "isActive": wanted.is_active is not False, "password": _random_password()}
 
+        made: list[Account] = []
+
         def create(more: t.Mapping[str, t.Any], *absent: str) -> bool:
-            path, sent = "/accounts/", {**document, **more}
-            return self._accounts.ask("POST", path, None, sent, what=wanted.title, absent=("ACCOUNT_EXISTS", *absent)) is not None
+            sent = {**document, **more}
+            reply = self._accounts.ask("POST", "/accounts/", None, sent, what=wanted.title, absent=("ACCOUNT_EXISTS", *absent))
+            if reply is not None:
+                made.append(self._people.noted(account_of(reply.document, None, wanted.title)))
+            return reply is not None
 
         if wanted.is_organization:
             create({"isOrg": True})
@@ -226,10 +232,10 @@ class Writing:
             # without a directory to look into, the database can still have the user known as one of it
             if not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])) and create(local):
                 row.update(ldapDN=wanted.directory_name, passwordHash="")
-        elif create(local) and not has_database:
+        elif create(local) and not (has_database and wanted.password_hash):
             with self._lock:
                 self._without_password.append(wanted.name)
-        found = self._people.account(wanted.name)
+        found = made[0] if made else self._people.account(wanted.name)
         if found is None:
             raise InvalidOption("has been created, and is not there.", subject=wanted.title, hint="Look at the server's log.")
         if found.is_organization != wanted.is_organization:
@@ -359,6 +365,9 @@ class Writing:
         if wanted.owner != existing.owner:
             row["accountID"] = self._people.identifier_of(wanted.owner)
         if wanted.created and wanted.created != existing.created:
+            refusal = self._people.refusal(wanted)
+            if refusal is not None:
+                raise refusal
             row["createdAt"] = time_of(wanted.created)
         if row:
             if self._people.database is None:
@@ -444,6 +453,7 @@ def _random_password() -> str:
     return f"{secrets.token_urlsafe(24)}aA1"
 
 
-def _some(names: t.Sequence[str]) -> str:
+def some(names: t.Sequence[str]) -> str:
+    """Names in a sentence, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(sorted(names)[:_MOST_NAMES]) + more

@@ -65,6 +65,12 @@ class NameCollision(MigrationError):
     kind = "name_collision"
 
 
+class ItemRefused(MigrationError):
+    """A user, team, grant or other item of people is not written as it is at the source, or not at all."""
+
+    kind = "item_refused"
+
+
 class ConnectionFailed(MigrationError):
     """No connection, or it broke: unknown host, refused, reset, timed out."""
 

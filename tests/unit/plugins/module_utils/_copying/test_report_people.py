@@ -23,7 +23,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 HOSTILE = "<script>alert(1)</script>"
 COUNTS = {"account": {"created": 2, "unchanged": 1200, "failed": 0}, "grant": {"created": 1}}
+SIDES = {"source": "old.example.com", "destination": "new.example.com"}
 EQUAL = {
+    **SIDES,
     "different": 0,
     "access": {"compared": 2400, "differences": []},
     "items": [],
@@ -46,7 +48,7 @@ DIFFERENT = {
 
 
 def entry(**more: t.Any) -> dict[str, t.Any]:
-    return {"source": "a", "destination": "b", "counts": COUNTS, "failures": [], "refused": [], "not_migrated": [], "renamed": {}, **more}
+    return {**SIDES, "counts": COUNTS, "failures": [], "refused": [], "not_migrated": [], "renamed": {}, **more}
 
 
 @pytest.fixture
@@ -81,6 +83,8 @@ def test_equal_people_alone_are_a_whole_report(tmp_path: Path, people_file: str)
     assert document["people"]["different"] == 0
     assert "Everybody may do what they could do" in page
     assert "2,400 rights of users to repositories were compared." in page
+    assert "<b>old.example.com</b>" in page
+    assert "Workers" not in page
 
 
 def test_differences_stand_first_and_nothing_counts_as_verified(tmp_path: Path, people_file: str) -> None:

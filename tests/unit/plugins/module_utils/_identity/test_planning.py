@@ -141,6 +141,15 @@ def test_an_account_that_is_in_no_part_of_the_run_does_not_come() -> None:
     assert [change.item.kind for change in changes] == ["repository"]
 
 
+def test_what_an_earlier_step_brings_can_be_relied_on_but_not_what_it_cannot() -> None:
+    people = MemoryPeople()
+    items = [user("al ice"), user("bob"), organization("research"), Membership("research", "al ice"), Membership("research", "bob")]
+    changes = planned(people, *items, parts=["organizations"], coming=["accounts"])
+    assert of_state(changes, "created") == ["organization research", "member bob of research"]
+    assert of_state(changes, "refused") == ["member al ice of research"]
+    assert len(changes) == 3
+
+
 def test_every_kind_belongs_to_one_part() -> None:
     items = [
         *example(),

@@ -69,6 +69,12 @@ def test_a_token_takes_the_database(people):
     assert token.token_hash not in str(people.refusal(token))
 
 
+def test_a_token_that_is_none(people):
+    assert "SHA-256" in str(people.refusal(Token("ana", "in the clear")))
+    assert "in the clear" not in str(people.refusal(Token("ana", "in the clear")))
+    assert "moment" in str(people.refusal(Token("ana", "0f" * 32, created="yesterday")))
+
+
 def test_names_are_quoted_in_paths():
     assert in_path("accounts", "a@b ä/$", "teams") == "/accounts/a%40b%20%C3%A4%2F%24/teams"
     for name in ("", ".", ".."):

@@ -298,6 +298,15 @@ def test_what_must_not_be_sent_twice_is_not(method, body, alive, plays):
         read(pool, method, body)
 
 
+def test_what_may_come_once_is_sent_once(alive, plays):
+    sockets = plays(OK, OK)
+    pool = Pool(ROUTE, HOST)
+    read(pool)
+    with pytest.raises(ConnectionBroke):
+        pool.request("POST", "/", {}, b"x", once=True)
+    assert len(sockets.given) == 1
+
+
 def test_a_dead_connection_is_not_used_for_what_must_not_be_sent_twice(monkeypatch, plays):
     monkeypatch.setattr(Connection, "is_dead", lambda self: True)
     sockets = plays(OK, OK)
