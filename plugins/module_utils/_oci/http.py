@@ -268,8 +268,8 @@ class Transport:
 
         A body that is not bytes can be sent once only: its failures are the caller's to repeat. Redirects are returned.
         With `read_whole` an answer with 200 has been read, up to so many bytes (else AnswerTooLarge), and one that breaks off is
-        no answer. `at_once`: do not wait for a place (see Gate). `once`: like a body that is not bytes. `url` may be a path at the registry itself. Raises ConnectionFailed
-        and its like when no answer came to the last attempt.
+        no answer. `at_once`: do not wait for a place (see Gate). `once`: like a body that is not bytes. `url` may be a path at the
+        registry itself. Raises ConnectionFailed and its like when no answer came to the last attempt.
         """
         origin, target = self.parse(url)
         limits = self.limits(origin)
