@@ -62,7 +62,7 @@ import re
 import shlex
 import typing as t
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.registryops.migration.plugins.plugin_utils._basic_regex import InvalidExpression, translate

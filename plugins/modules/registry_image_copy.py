@@ -475,7 +475,7 @@ import tempfile
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.warnings import get_warning_messages
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import SPOOL_BYTES, check_names, fan_out
+from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import check_names, fan_out
 from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
@@ -492,6 +492,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._module.opti
     state_dirs_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import Result, copy_result, fan_out_result
+from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import SPOOL_BYTES
 
 
 def main() -> None:

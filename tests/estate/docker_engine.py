@@ -19,13 +19,14 @@ import time
 import typing as t
 from pathlib import Path
 
-from estate.ports import free_port
+from estate import ports
 
 if t.TYPE_CHECKING:
     from estate.certificates import CertificateAuthority
 
 _POLL = 0.05  # seconds between two looks
 _PATIENCE = 60.0
+_ATTEMPTS = 5
 
 
 class EngineMissing(RuntimeError):
@@ -47,26 +48,18 @@ class DockerEngine:
         self.socket = self.folder / "socket"
         self.url = f"unix://{self.socket}"
         self.tls_url = ""
-        listening = ["-H", self.url]
-        if authority is not None:
-            port = free_port()
-            pair = authority.server()
-            self.tls_url = f"tcp://127.0.0.1:{port}"
-            certificates = [f"--tlscacert={authority.certificate}", f"--tlscert={pair.certificate}", f"--tlskey={pair.key}"]
-            listening += ["-H", self.tls_url, "--tlsverify", *certificates]
-        command = [
+        self._command = [
             *(program, "--data-root", str(data or self.folder / "data"), "--exec-root", str(self.folder / "run")),
             *("--pidfile", str(self.folder / "pid"), "--config-file", str(self.folder / "none.json")),
             *("--bridge=none", "--iptables=false", "--ip6tables=false", "--insecure-registry", "127.0.0.0/8"),
             # works on every file system, also on one in memory
-            *("--storage-driver", "vfs", "--debug", *listening),
+            *("--storage-driver", "vfs", "--debug", "-H", self.url),
         ]
         (self.folder / "none.json").write_text("{}", encoding="utf-8")
         self._log = self.folder / "log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._wait()
+            self._start(authority)
             import docker
 
             self.client: t.Any = docker.APIClient(base_url=self.url, version="auto", timeout=120)
@@ -74,10 +67,32 @@ class DockerEngine:
             self.close()
             raise
 
-    def _wait(self) -> None:
+    def _start(self, authority: CertificateAuthority | None) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._wait(self._run(authority))
+            except EngineMissing as missing:
+                # another process may have been given the port meanwhile
+                if "address already in use" not in str(missing) or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def _run(self, authority: CertificateAuthority | None) -> subprocess.Popen[bytes]:
+        listening = []
+        if authority is not None:
+            pair = authority.server()
+            self.tls_url = f"tcp://127.0.0.1:{ports.free_port()}"
+            certificates = [f"--tlscacert={authority.certificate}", f"--tlscert={pair.certificate}", f"--tlskey={pair.key}"]
+            listening = ["-H", self.tls_url, "--tlsverify", *certificates]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen([*self._command, *listening], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        return self._process
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
                 raise EngineMissing(f"a Docker engine does not start here: {lines[-1]}")
             if "API listen on" in self._log.read_text(encoding="utf-8", errors="replace"):
@@ -138,7 +153,7 @@ class DockerEngine:
         """Stop it, and remove what was its own."""
         with contextlib.suppress(AttributeError):
             self.client.close()
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
                 self._process.wait(30)

@@ -32,7 +32,7 @@ UsePAM no
 PasswordAuthentication yes
 PermitRootLogin yes
 MaxSessions {sessions}
-Subsystem sftp internal-sftp
+Subsystem sftp {sftp}
 LogLevel VERBOSE
 {environment}
 """
@@ -51,10 +51,13 @@ def _sshd() -> str | None:
 class SSHServer:
     """It answers when the constructor returns, until `stop`. `key` lets `user` in; `known_hosts` and `fingerprint` vouch for it.
 
-    `environment`: variables that sessions have.
+    `environment`: variables that sessions have; `sessions`: as many as a connection may have at once; `sftp`: the command that is run for
+    the subsystem of this name.
     """
 
-    def __init__(self, folder: Path, *, sessions: int = 10, environment: t.Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, sessions: int = 10, sftp: str = "internal-sftp", environment: t.Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
@@ -64,6 +67,7 @@ class SSHServer:
         kind, encoded = _public(host_key).read_text(encoding="ascii").split()[:2]
         self.fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(encoded)).digest()).decode().rstrip("=")
         self._sessions = sessions
+        self._sftp = sftp
         # the first line counts, so all of them stand on one
         variables = " ".join(f'{name}="{value}"' for name, value in (environment or {}).items())
         self._environment = f"SetEnv {variables}" if variables else ""
@@ -80,7 +84,12 @@ class SSHServer:
             port = ports.free_port()
             configuration = self.folder / "sshd_config"
             text = _CONFIGURATION.format(
-                address=ports.LOOPBACK, port=port, folder=self.folder, sessions=self._sessions, environment=self._environment
+                address=ports.LOOPBACK,
+                port=port,
+                folder=self.folder,
+                sessions=self._sessions,
+                sftp=self._sftp,
+                environment=self._environment,
             )
             configuration.write_text(text, encoding="utf-8")
             try:

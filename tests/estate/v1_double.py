@@ -55,8 +55,8 @@ class Knobs:
 
     `tags_as_list`: tags in the form that Docker Hub had. `layers_at`: layers are somewhere else, at this address. `cut`: a layer breaks off
     after so many bytes, each time, until it has been asked for `cut_times` times. `uploading`: so many requests for a part of an image are
-    answered as if it were still being uploaded. `no_sizes`: no word of the sizes of layers. `hold`: layers come once it is
-    set, but for the first `free_layers`. `search_page`: a search has pages of so many, as Docker Hub's had.
+    answered as if it were still being uploaded. `no_sizes`: no word of the sizes of layers. `hold`: the layers of the images
+    `held_images` come once it is set. `search_page`: a search has pages of so many, as Docker Hub's had.
     """
 
     users: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -67,7 +67,7 @@ class Knobs:
     uploading: int = 0
     no_sizes: bool = False
     hold: threading.Event | None = None
-    free_layers: int = 0
+    held_images: t.Collection[str] = ()
     search_page: int = 0
 
 
@@ -115,8 +115,6 @@ class V1Double:
         self.data.mkdir(parents=True, exist_ok=True)
         self.knobs = knobs or Knobs()
         self.log: list[Logged] = []
-        #: set when a layer is held back
-        self.held = threading.Event()
         self._search = search
         self._index = index
         self._lock = threading.Lock()
@@ -379,15 +377,12 @@ class _Handler(Handler):
         answer = double.answer(method, self.path, self.headers, body)
         knobs = double.knobs
         is_layer = method == "GET" and self.path.endswith("/layer") and answer.status in (200, 206)
-        if is_layer and knobs.hold is not None:
-            knobs.free_layers -= 1
-            if knobs.free_layers < 0:
-                double.held.set()
-                knobs.hold.wait(60)
         cut = is_layer and 0 < knobs.cut < len(answer.body) and knobs.cut_times > 0
         knobs.cut_times -= cut
         sent = answer.body[: knobs.cut] if cut else answer.body
         double.log.append(Logged(method, self.path, dict(self.headers), answer.status, len(sent)))
+        if is_layer and knobs.hold is not None and self.path.split("/")[-2] in knobs.held_images:
+            knobs.hold.wait(60)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             for line in value if isinstance(value, list) else [value]:

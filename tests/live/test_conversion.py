@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -26,6 +27,9 @@ from estate.v1_double import V1Double
 from estate.v1_images import push_all
 from runs.modules import Options, endpoint, run_module
 from runs.providers import reach
+
+from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import LayerFacts
+from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -489,6 +493,30 @@ def test_schema_1_without_a_signature(counting_registry: MakeCountingRegistry, t
         "rootfs": {"type": "layers", "diff_ids": [OLD_LAYERS[0].diff_id]},
         "variant": "v7",
     }
+
+
+def test_a_noted_layer_that_is_compressed_in_another_way_is_forgotten(counting_registry: MakeCountingRegistry, tmp_path: Path) -> None:
+    """As after a change of zlib: one run fails, and the next one reads the layer anew."""
+    source, destination = counting_registry(Behaviour(accept="any")), counting_registry(Behaviour(manifest_types=NO_SCHEMA1))
+    held = images.ImageSet()
+    plain = gzip.decompress(OLD_LAYERS[0].data)
+    _unsigned(held.repository("old/odd"), [plain], _history({"id": "a" * 64, "created": "2016-01-01T00:00:00Z"}))
+    source.load(held)
+    options = both(source, destination, tmp_path, convert={"schema1": "docker"})
+    another = gzip.compress(plain, 1, mtime=0)
+    facts = LayerFacts(images.digest_of(another), len(another), images.digest_of(plain))
+    with contextlib.closing(Ledger(options["state_dir"])) as ledger:
+        ledger.notes(source.host).put(f"layer:{images.digest_of(plain)}", facts.as_note())
+    (failure,) = run_module(COPY, options).result["failures"]
+    assert failure["kind"] == "digest_mismatch"
+    assert "compressed in another way on this host" in failure["message"]
+    assert "Run again" in failure["hint"]
+    result = run_module(COPY, options).result
+    assert (result["failures"], result["counts"]["copied"]) == ([], 1)
+    _type, document = served(destination, "old/odd", "1")
+    (layer,) = document["layers"]
+    assert layer["digest"] != facts.digest
+    assert gzip.decompress(blob(destination, "old/odd", layer["digest"])) == plain
 
 
 @pytest.mark.parametrize(

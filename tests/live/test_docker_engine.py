@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from estate import images, ssh_server
+from estate import images, ports, ssh_server
 from estate.client import ACCEPT, Client
 from estate.compare import Skopeo, assert_complete, tags_of
 from estate.docker_engine import DockerEngine, EngineMissing
@@ -25,6 +25,7 @@ from estate.engine_double import EngineDouble
 from estate.images import digest_of
 from estate.push import push
 from runs.modules import ModuleRun, Options, endpoint, environment, run_module
+from runs.unequal import Unequal
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import LibraryMissing
 from ansible_collections.registryops.migration.plugins.module_utils._stores.engine_api import EngineAddress, EngineAPI
@@ -584,6 +585,24 @@ def test_an_engine_whose_disk_is_full(
         assert engine.names() == {"full/small:1", "full/large:1"}
 
 
+def test_an_engine_of_the_tests_takes_another_port_where_one_is_taken(
+    docker_engine: DockerEngine, certificate_authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all that is tested with an engine would be left out, and nobody would know."""
+    taken, free = int(docker_engine.tls_url.rpartition(":")[2]), ports.free_port
+    given: list[int] = []
+
+    def first_a_taken_one() -> int:
+        given.append(free() if given else taken)
+        return given[-1]
+
+    monkeypatch.setattr(ports, "free_port", first_a_taken_one)
+    with DockerEngine(certificate_authority) as engine:
+        assert given[0] == taken
+        assert engine.tls_url == f"tcp://127.0.0.1:{given[-1]}" != docker_engine.tls_url
+        assert engine.client.ping()
+
+
 # -- newer engines: the double has the forms of engine 26 ----------------------------------------------------------------------
 
 
@@ -614,6 +633,26 @@ def test_the_layout_that_newer_engines_export_gives_the_same_image(
     assert assert_complete(destination) == 5
     assert not done(copy(of_newer, endpoint(destination), tmp_path), unchanged=2)["changed"]
     assert newer.count("/get$") == 2
+
+
+def test_a_destination_that_has_everything_takes_nothing_from_the_other_one(
+    engines: MakeDouble, registries: RegistryFactory, tmp_path: Path
+) -> None:
+    """Its run ends, and its ledger is closed, while the other one has everything still to read."""
+    engine, held = engines(False), images.ImageSet()
+    for name in ("web", "api"):
+        repository = held.repository(f"team/{name}")
+        images.add_image(repository, name, [images.layer("base", 20_000), images.layer(name, 30_000)], ["1"], docker=True)
+        engine.pull(f"team/{name}:1", repository, "1")
+    first, second = registries.start("first"), registries.start("second")
+    of_engine = {"type": "docker_engine", "url": engine.url}
+    done(copy(of_engine, endpoint(first), tmp_path / "before"), copied=2)
+    with Unequal(first, second, tmp_path / "state") as ends:
+        run = copy(of_engine, endpoint(ends.first), tmp_path, further_destinations=[endpoint(ends.second)])
+        assert done(run, copied=2, unchanged=2)["failures"] == []
+    assert ends.in_turn
+    assert tags_of(first) == tags_of(second)
+    assert_complete(second)
 
 
 def test_an_engine_that_keeps_manifests_gives_them_as_they_are(

@@ -326,8 +326,9 @@ def test_tags_of_one_digest(run: Run, multi_tag: bool) -> None:
     run.destination.behaviour.multi_tag = multi_tag
     assert states(run.copy(workers=1)) == {"copied": 12}
     assert tags(run.destination) == held.tags()
-    # the form with several tags has been tried once
-    assert run.destination.count("PUT", "manifest") == (1 if multi_tag else 13)
+    # those that the plan had when the image was there go together; where that form is refused, it has been tried once
+    count = run.destination.count("PUT", "manifest")
+    assert count < 12 if multi_tag else 12 <= count <= 13
 
 
 def test_a_registry_that_makes_some_of_several_tags(run: Run) -> None:

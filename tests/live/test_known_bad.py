@@ -6,7 +6,7 @@
 
 The other tools are docker/migrator (a shell script around an engine), image-syncer, Harbor's replication, Data Transfer Hub's plugin for
 Amazon ECR, and scripts of docker pull, tag and push. What is said of them is what their sources do, or what their trackers report.
-Inputs from registries of version 1 are among the tests of these.
+Of registries of version 1 docker/migrator alone reads, through an engine of that time.
 """
 
 from __future__ import annotations
@@ -49,6 +49,26 @@ class Covered:
 
 #: inputs whose tests are elsewhere
 ELSEWHERE: t.Mapping[str, Covered] = {
+    "repository a/b/c in v1": Covered(
+        "live/test_v1.py::test_a_name_of_three_parts",
+        "docker/migrator takes it as the search has it, with an escaped slash, and pulls nothing",
+    ),
+    "empty layer in v1": Covered(
+        "live/test_v1.py::test_a_layer_without_a_file_is_no_blob",
+        "docker/migrator's engine makes a layer of it, one for each step that has only set something",
+    ),
+    "xz layer in v1": Covered(
+        "live/test_v1.py::test_a_layer_that_is_compressed_with_xz",
+        "docker/migrator's engine has the program xz unpack it, and fails where that is not installed",
+    ),
+    "half-uploaded image in v1": Covered(
+        "live/test_v1.py::test_a_half_uploaded_image_is_reported",
+        "docker/migrator cannot pull it, takes no notice of that whatever its ERROR_ACTION is, and ends as a success",
+    ),
+    "search of v1 off": Covered(
+        "live/test_v1.py::test_without_a_search_the_repositories_have_to_be_named",
+        "docker/migrator has to be given the list then, and does not apply its filter to one that is a single line",
+    ),
     "tag list with relative Link": Covered(
         "live/test_client.py::test_links_that_lead_on", "docker/migrator cannot follow it: tags of later pages are copied again"
     ),

@@ -568,7 +568,8 @@ def test_a_run_is_stopped_while_it_plans(place: MakePlace) -> None:
 
 def test_a_lost_controller_does_not_stop_the_copy_and_the_next_one_attaches(place: MakePlace) -> None:
     here = place()
-    slow = PACE / 2
+    # it has to last until another Ansible has begun
+    slow = PACE / 4
     with here.piped(bytes_per_second=slow) as process:
         assert process.stdout is not None
         for line in process.stdout:

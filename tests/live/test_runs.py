@@ -12,6 +12,7 @@ import pytest
 from estate import images
 from estate.behaviour import Behaviour, Rule
 from runs.engine import Run, states
+from runs.modules import endpoint, run_module
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying import ledger as ledger_module
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine
@@ -222,3 +223,17 @@ def test_a_neighbour_that_cannot_be_read_does_no_harm(run: Run, tmp_path: Path) 
         (folder / "ledger.sqlite3").write_bytes(content)
     outcome = Run(run.source, run.destination, run.state, neighbours=folders).copy()
     assert states(outcome) == {"copied": 1}
+
+
+def test_two_registries_of_one_name_have_learnt_nothing_from_each_other(counting_registry: MakeCountingRegistry, tmp_path: Path) -> None:
+    """One takes a blob in a single request and the other one does not, which the next run knows of that one alone."""
+    plain, able = counting_registry(Behaviour()), counting_registry(Behaviour(single_post=True))
+    places = [endpoint(one, url="http://registry.test", connect_to=one.host) for one in (plain, able)]
+    plain.load(one_image("team/old"))
+    able.load(one_image("team/new"))
+    for source, destination in (reversed(places), places):
+        options = {"source": source, "destination": destination, "state_dir": str(tmp_path / "state")}
+        result = run_module("registry_image_copy", options).result
+        assert (result["failures"], result["counts"]["copied"]) == ([], 1)
+    posts = [one for one in able.log if one.method == "POST"]
+    assert [one.status for one in posts] == [201] * len(one_image("team/old").unique_blobs())

@@ -146,7 +146,6 @@ def test_a_storage_is_copied_from_wherever_it_is(
         listed = run_module(INFO, {"source": there.options}).result
         assert sorted(row["name"] for row in listed["repositories"]) == sorted(images)
 
-        # the layers are gone: a run that needs none of them does not notice
         others = registries.start("others")
         moved = both(there.options, others, tmp_path)
         assert not run_module(COPY, moved).result["failures"]
@@ -375,6 +374,20 @@ def test_a_host_that_does_not_let_in(
     assert run.error["subject"] == subject.format(host=f"{ports.LOOPBACK}:{server.port}") or not subject
     assert hint in run.error["hint"]
     assert "wrong $ecret" not in run.text
+
+
+def test_a_host_that_prints_something_before_sftp_begins(tmp_path: Path) -> None:
+    """As login scripts do."""
+    if ssh_server.missing():
+        pytest.skip(ssh_server.missing())
+    pytest.importorskip("paramiko", reason="paramiko is not installed: pip install paramiko")
+    data, _images = store(tmp_path)
+    with SSHServer(tmp_path / "ssh", sftp="/bin/echo Welcome to this host") as server:
+        run = run_module(INFO, {"source": ssh_source(server, data)})
+    assert "Traceback" not in run.text
+    assert (run.error["kind"], run.error["subject"]) == ("invalid_answer", f"{ports.LOOPBACK}:{server.port}")
+    assert "something else than SFTP" in run.error["message"]
+    assert "must not print anything" in run.error["hint"]
 
 
 @pytest.mark.parametrize("sessions", [10, 2])

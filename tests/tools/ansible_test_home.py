@@ -58,7 +58,7 @@ def pip_settings(lines: t.Iterable[str], https_proxy: str) -> dict[str, dict[str
             options[option] = str(ast.literal_eval(value))
     if https_proxy:
         settings["global"].setdefault("proxy", https_proxy)
-    settings["global"].update(variables, quiet="2")  # errors only
+    settings["global"].update(variables, quiet="1")  # the pip of CPython 2.7, which reads this as well, takes no other number
     return settings
 
 

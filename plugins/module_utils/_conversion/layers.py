@@ -18,9 +18,11 @@ import lzma
 import typing as t
 import zlib
 
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import PIECE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidLayer, UnsupportedManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import DigestMismatch, InvalidLayer, UnsupportedManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import DOCKER_LAYER, OCI_LAYER
 
 #: what the archive without any file has for a diff ID: 1024 zero bytes, and no byte at all
@@ -238,6 +240,40 @@ def measure(pieces: t.Iterable[bytes], subject: str, keep: t.Callable[[bytes], N
     for data in layer:
         keep(data)
     return layer.facts
+
+
+class RemadeLayer:
+    """A layer that comes from its source once more, and becomes the blob that it was when it was measured (a BlobSource).
+
+    Where it does not, DigestMismatch is raised, and `forget` called: what was noted of it (see `LayerFacts.as_note`) is to go.
+    """
+
+    def __init__(self, source: BlobSource, descriptor: Descriptor, subject: str, forget: t.Callable[[], None]) -> None:
+        self._source = source
+        self._descriptor = descriptor
+        self._subject = subject
+        self._forget = forget
+        self.size = descriptor.size
+        self.received = 0
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        try:
+            for data in checked(Layer(self._source, self._subject), self._descriptor.digest, self._subject):
+                self.received += len(data)
+                yield data
+        except DigestMismatch as error:
+            # what was noted of it does not hold any more: nobody shall rely on it again
+            self._forget()
+            raise DigestMismatch(
+                f"its layer no longer gives the blob {self._descriptor.digest}: it has changed at the source, or is compressed in "
+                "another way on this host.",
+                subject=self._subject,
+                hint="Run again: it is read anew then.",
+            ) from error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._source.close()
 
 
 def layer_type(facts: LayerFacts, form: str) -> str:

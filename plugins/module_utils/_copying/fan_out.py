@@ -21,9 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.run
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 from ansible_collections.registryops.migration.plugins.module_utils._stores.shared import SharedSource
-
-#: bytes of the spool on disk, unless told otherwise
-SPOOL_BYTES = 10 << 30
+from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import SPOOL_BYTES
 
 
 @dataclasses.dataclass

@@ -354,6 +354,8 @@ def _plan(job: Job, ledger: Ledger, outcome: Outcome, watch: _Watch) -> str:
     ledger.record(
         TagRow(failure.repository, failure.tag, failure.repository, failure.tag, "plan", "failed", error=failure.error)
         for failure in planner.failures
+        # who had no pull left was not attempted
+        if not isinstance(failure.error, PullsUsedUp)
     )
     return writer.path
 
@@ -444,15 +446,20 @@ def _conflict(job: Job, row: PlanRow) -> TagConflict:
 
 def _remember(job: Job, ledger: Ledger) -> None:
     for store in (job.source, job.destination):
-        store.remember(ledger.features(store.name))
-        store.keep_notes(ledger.notes(store.name))
+        store.remember(ledger.features(_key(store)))
+        store.keep_notes(ledger.notes(_key(store)))
 
 
 def _learn(job: Job, ledger: Ledger) -> None:
     for store in (job.source, job.destination):
         features = store.features()
         if features:
-            ledger.learn(store.name, features)
+            ledger.learn(_key(store), features)
+
+
+def _key(store: Store) -> str:
+    """What a store is known by in a ledger: two of one name, at different places, have nothing in common."""
+    return f"{store.name} at {store.connect_to}" if store.connect_to else store.name
 
 
 def _summary(outcome: Outcome) -> dict[str, t.Any]:

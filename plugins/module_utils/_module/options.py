@@ -278,7 +278,7 @@ class Connections:
         # one for each direction, over all stores of that side: what several destinations get has come from the source once
         self._bandwidth = {side: make_rate(0.0) for side in SIDES}
         for endpoint in [*(module.params[side] or {} for side in SIDES), *self._further]:
-            for option in ("url", "proxy"):
+            for option in ("url", "index_url", "proxy"):
                 self._hide_password(endpoint.get(option) or "")
 
     def limit(self) -> None:
@@ -436,11 +436,11 @@ class Connections:
         from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import V1Store
 
         form = (self._module.params.get("convert") or {}).get("v1") or CONVERSIONS["v1"]
-        return V1Store(reader, form, None, *self._spool_place())
+        return V1Store(reader, form, *self._spool_place())
 
     def _spool_place(self) -> tuple[str, int]:
         """The folder in which a store may keep blobs for a while, and how many bytes of them."""
-        from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import SPOOL_BYTES
+        from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import SPOOL_BYTES
 
         params = self._module.params
         # nothing is left there, but a check writes nothing into folders of ours at all
@@ -718,6 +718,8 @@ def _state_home() -> str:
     return os.path.join(base, "registryops.migration")
 
 
+#: what decides where a copy reads and writes
+_WHERE = ("type", "url", "connect_to", "path", "s3", "image_host", "provider")
 #: what decides what a copy does; how fast it does it, and who it is at the registries, does not
 _DECIDING = (
     *("rules", "only_repositories", "platforms", "platform_index", "referrers", "foreign_layers", "convert"),
@@ -727,7 +729,7 @@ _DECIDING = (
 
 def plan_id_of(params: Options) -> str:
     """What tells a copy from other ones: the same for the same work, whatever the credentials and the speed."""
-    ends = [{name: (params[side] or {}).get(name) for name in ("type", "url", "path", "s3", "image_host", "provider")} for side in SIDES]
+    ends = [{name: (params[side] or {}).get(name) for name in _WHERE} for side in SIDES]
     ends += [{name: ((params[side] or {}).get("ssh") or {}).get(name) for name in ("host", "port")} for side in SIDES]
     text = json.dumps([ends, {name: params.get(name) for name in _DECIDING}], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

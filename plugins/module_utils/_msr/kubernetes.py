@@ -154,7 +154,7 @@ class PodShell(Shell):
 
     def _load(self, library: t.Any) -> t.Any:
         options = self._options
-        import yaml  # type: ignore[import-untyped]
+        import yaml
 
         configuration = library.client.Configuration()
         file = os.path.expanduser(options.kubeconfig) if options.kubeconfig else None

@@ -13,6 +13,7 @@ import getpass
 import hashlib
 import logging
 import os
+import re
 import threading
 import typing as t
 
@@ -26,6 +27,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 )
 
 _SILENT = logging.NullHandler()
+#: the first version of paramiko that can be told how many reads of a file are to be under way
+_FIRST_PARAMIKO = [3, 3]
 _COMPARE = (
     "Compare it with the host's own word (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); if it is right, add the key to "
     "known_hosts, or give this fingerprint as {prefix}fingerprint."
@@ -199,7 +202,7 @@ class SSHConnection:
 
 
 def load_paramiko(options: SSHOptions, alternative: str = "") -> t.Any:
-    """The library; LibraryMissing, about the options, where it is not there."""
+    """The library; LibraryMissing, about the options, where it is not there or too old."""
     try:
         import paramiko
     except ImportError as error:
@@ -210,6 +213,13 @@ def load_paramiko(options: SSHOptions, alternative: str = "") -> t.Any:
             subject=options.prefix.rstrip("."),
             hint=f"Install it there (pip install paramiko){', or ' if alternative else ''}{alternative}.",
         ) from error
+    if [int(number) for number in re.findall(r"\d+", paramiko.__version__)[:2]] < _FIRST_PARAMIKO:
+        wanted = ".".join(map(str, _FIRST_PARAMIKO))
+        raise LibraryMissing(
+            f"cannot be used. It needs paramiko {wanted} or later, and {paramiko.__version__} is there.",
+            subject=options.prefix.rstrip("."),
+            hint="Install a newer one (pip install --upgrade paramiko) for the Python that runs the module there.",
+        )
     # what it has to say comes as errors, too; without a handler Python would print it
     logging.getLogger("paramiko").addHandler(_SILENT)
     return paramiko

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""Blobs on disk for a while: within a bound, what was used longest ago goes first. Whoever misses one gets it from where it came from."""
+"""Blobs on disk for a while, within a bound: some make room for others. Whoever misses one gets it from where it came from."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.connect
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import StateError
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK, Blocks
 
-#: bytes that a spool takes where nobody says otherwise
-SPOOL_BYTES = 10 << 30
-
 
 @dataclasses.dataclass
 class _Held:
-    """A blob that lies in these blocks. `users` are reading it: its blocks stay as they are."""
+    """A blob that lies in these blocks. `users` are reading it: its blocks stay as they are. `read`: somebody has, to the end."""
 
     digest: str
     blocks: list[int]
     size: int
     users: int = 0
     gone: bool = False
+    read: bool = False
 
 
 class BlobSpool:
-    """Blobs by their digests, in one file without a name. Threads share it.
+    """Blobs by their digests, in one file without a name. Threads share it. What was used longest ago makes room first.
 
     All methods that write or read raise StateError where the disk fails.
     """
 
-    def __init__(self, folder: str, capacity: int) -> None:
-        """`capacity` in bytes, of which whole blocks are used."""
+    def __init__(self, folder: str, capacity: int, *, read_once: bool = False) -> None:
+        """`capacity` in bytes, of which whole blocks are used. `read_once`: what has been read to the end makes room before all others."""
         self._folder = folder
         self._blocks = Blocks(folder, capacity)
+        self._read_once = read_once
         self._lock = threading.Lock()
+        #: why nothing could be written, if so
+        self.problem = ""
         #: what was used last is at the end
         self._held: collections.OrderedDict[str, _Held] = collections.OrderedDict()
 
@@ -63,15 +64,15 @@ class BlobSpool:
         """A blob that is going to be written, of which the digest may not be known yet."""
         return Incoming(self)
 
-    def open(self, digest: str) -> SpooledBlob | None:
-        """A blob for reading; None where it is not here."""
+    def open(self, digest: str, subject: str = "") -> SpooledBlob | None:
+        """A blob for reading; None where it is not here. `subject`: how errors call it, if not by its digest."""
         with self._lock:
             held = self._held.get(digest)
             if held is None:
                 return None
             self._held.move_to_end(digest)
             held.users += 1
-        return SpooledBlob(self, held)
+        return SpooledBlob(self, held, subject or digest)
 
     def close(self) -> None:
         """Give all of it back to the disk."""
@@ -87,10 +88,11 @@ class BlobSpool:
                 blocks = self._blocks.take(count)
                 if blocks is not None:
                     return blocks
-                oldest = next((one for one in self._held.values() if not one.users), None)
-                if oldest is None:
+                idle = [one for one in self._held.values() if not one.users]
+                going = next((one for one in idle if one.read and self._read_once), idle[0] if idle else None)
+                if going is None:
                     return None
-                self._forget(oldest)
+                self._forget(going)
 
     def give_back(self, blocks: list[int]) -> None:
         """Take room back."""
@@ -105,10 +107,11 @@ class BlobSpool:
                 self._forget(before)
             self._held[digest] = _Held(digest, blocks, size)
 
-    def release(self, held: _Held) -> None:
-        """A blob is not read any more by one who did."""
+    def release(self, held: _Held, whole: bool) -> None:
+        """A blob is not read any more by one who did; `whole`: to the end."""
         with self._lock:
             held.users -= 1
+            held.read = held.read or whole
             if held.gone and not held.users:
                 self._blocks.give_back(held.blocks)
 
@@ -123,8 +126,9 @@ class BlobSpool:
         try:
             self._blocks.write(blocks, start, data)
         except OSError as error:
+            self.problem = error.strerror or str(error)
             raise StateError(
-                f"cannot be written to: {error.strerror or error}.", subject=self._folder, hint="Make room, or choose another spool_dir."
+                f"cannot be written to: {self.problem}.", subject=self._folder, hint="Make room, or choose another spool_dir."
             ) from error
 
     def read(self, blocks: list[int], start: int, length: int) -> bytes:
@@ -177,15 +181,16 @@ class Incoming:
 class SpooledBlob:
     """A blob of a spool, for reading (a BlobSource)."""
 
-    def __init__(self, spool: BlobSpool, held: _Held) -> None:
+    def __init__(self, spool: BlobSpool, held: _Held, subject: str) -> None:
         self._spool = spool
         self._held: _Held | None = held
         self._digest = held.digest
+        self._subject = subject
         self.size = held.size
         self.received = 0
 
     def __iter__(self) -> t.Iterator[bytes]:
-        return checked(self._pieces(), self._digest, self._digest)
+        return checked(self._pieces(), self._digest, self._subject)
 
     def _pieces(self) -> t.Iterator[bytes]:
         while self._held is not None and self.received < self.size:
@@ -197,4 +202,4 @@ class SpooledBlob:
         """Let go of it."""
         held, self._held = self._held, None
         if held is not None:
-            self._spool.release(held)
+            self._spool.release(held, self.received == self.size)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import json
 import threading
-import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.docker_form import (
     Child,
@@ -23,12 +23,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._conversion.
     to_manifest_list,
     to_schema2,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import Layer, LayerFacts, measure
+from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import LayerFacts, RemadeLayer, measure
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.schema1 import EMPTY_LAYER, read_schema1
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.v1 import Converted
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, HeldBlob, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, HeldBlob
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import digest_of, is_digest
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidManifest, ManifestUnknown, StateError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidManifest, ManifestUnknown
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     SCHEMA1_LAYER,
     UNKNOWN_SIZE,
@@ -39,8 +39,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.manifes
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES, OCI_ARTIFACT, OCI_MANIFEST, SCHEMA1
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Notes, Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import AllNotes
+from ansible_collections.registryops.migration.plugins.module_utils._stores.recent import Recent
 from ansible_collections.registryops.migration.plugins.module_utils._stores.shared import Wrapped
-from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import MemoryNotes
 
 #: indexes in indexes, at the most: what a plan takes
 MOST_NESTING = 16
@@ -52,71 +53,6 @@ _CONFIG_LIMIT = 4 << 20
 _Place = tuple[str, str]
 
 
-class _AllNotes:
-    """The notes of all ledgers that there are: several runs that share a source each have one, and end when they end."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: list[Notes] = [MemoryNotes()]
-
-    def add(self, notes: Notes) -> None:
-        """Read and write these as well."""
-        with self._lock:
-            self._kept.append(notes)
-
-    def get(self, key: str) -> dict[str, t.Any] | None:
-        """What any of them has."""
-        found = None
-        for notes in list(self._kept):
-            found = found or self._ask(notes, lambda one: one.get(key))
-        return found
-
-    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
-        """Note something in all of them."""
-        for notes in list(self._kept):
-            self._ask(notes, lambda one: one.put(key, value))
-
-    def _ask(self, notes: Notes, ask: t.Callable[[Notes], t.Any]) -> t.Any:
-        try:
-            return ask(notes)
-        except StateError:
-            # a ledger that is closed, or cannot be used: the run that has it finds that out by itself, others can go on
-            with self._lock:
-                self._kept = [one for one in self._kept if one is not notes]
-            return None
-
-
-_Kept = t.TypeVar("_Kept", Manifest, bytes)
-
-
-class _Recent(t.Generic[_Kept]):
-    """What was made last, by repository and digest, within a number of bytes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: collections.OrderedDict[_Place, tuple[_Kept, int]] = collections.OrderedDict()
-        self._size = 0
-
-    def get(self, place: _Place) -> _Kept | None:
-        """What is kept; None where it is not, any more or at all."""
-        with self._lock:
-            found = self._kept.get(place)
-            if found is None:
-                return None
-            self._kept.move_to_end(place)
-            return found[0]
-
-    def put(self, place: _Place, value: _Kept, size: int) -> None:
-        """Keep something for a while."""
-        with self._lock:
-            _old, old_size = self._kept.pop(place, (value, 0))
-            self._kept[place] = value, size
-            self._size += size - old_size
-            while self._size > _KEPT and len(self._kept) > 1:
-                _place, (_value, freed) = self._kept.popitem(last=False)
-                self._size -= freed
-
-
 class ConvertingStore(Wrapped):
     """A source store with conversions. `schema1`: none, docker or oci; `oci`: none or docker. It takes nothing."""
 
@@ -124,15 +60,15 @@ class ConvertingStore(Wrapped):
         super().__init__(inner)
         self._schema1 = schema1
         self._oci = oci == "docker"
-        self._notes = _AllNotes()
+        self._notes = AllNotes()
         self._lock = threading.Lock()
         #: (repository, digest of a child of an index, or of a configuration, that was made): the digest of the manifest behind it
         self._origins: dict[_Place, str] = {}
         self._config_origins: dict[_Place, str] = {}
         #: the same of layers that are compressed anew on the way
         self._layers: dict[_Place, str] = {}
-        self._manifests: _Recent[Manifest] = _Recent()
-        self._configs: _Recent[bytes] = _Recent()
+        self._manifests: Recent[Manifest] = Recent(_KEPT)
+        self._configs: Recent[bytes] = Recent(_KEPT)
         #: bytes of layers that have not been read
         self._sizes: dict[str, int] = {}
         #: one lock for each layer that is being read for its facts
@@ -307,31 +243,9 @@ class ConvertingStore(Wrapped):
         stored = self._layers.get((repository, descriptor.digest))
         if stored is not None:
             source = self._inner.open_blob(repository, Descriptor(SCHEMA1_LAYER, stored, UNKNOWN_SIZE))
-            return _Recompressed(source, descriptor, self._subject(repository, stored))
+            forget = functools.partial(self._notes.put, f"layer:{stored}", {})
+            return RemadeLayer(source, descriptor, self._subject(repository, stored), forget)
         return self._inner.open_blob(repository, descriptor)
 
     def _subject(self, repository: str, digest: str) -> str:
         return f"{self.name}/{repository}@{digest}"
-
-
-class _Recompressed:
-    """A layer that was not compressed with gzip, and is on its way."""
-
-    def __init__(self, source: BlobSource, descriptor: Descriptor, subject: str) -> None:
-        self._source = source
-        self._digest = descriptor.digest
-        self._subject = subject
-        self.size = descriptor.size
-        self.received = 0
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        return checked(self._pieces(), self._digest, self._subject)
-
-    def _pieces(self) -> t.Iterator[bytes]:
-        for data in Layer(self._source, self._subject):
-            self.received += len(data)
-            yield data
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._source.close()

@@ -24,7 +24,7 @@ import threading
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import Layer, LayerFacts
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobReader, BlobSource, HeldBlob, checked
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import digest_of, is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
@@ -72,6 +72,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.engi
     write_archive,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import AllNotes
 
 DOCKER_ENGINE = Profile("docker_engine", "a Docker engine", deletes_by_tag=True)
 #: images that an engine exports at the same time: it copies each on its own disk first
@@ -108,33 +109,6 @@ class _Images:
     by_id: t.Mapping[str, _Image]
 
 
-class _MemoryNotes:
-    """Notes that last as long as this store: where there is no ledger."""
-
-    def __init__(self) -> None:
-        self._notes: dict[str, dict[str, t.Any]] = {}
-
-    def get(self, key: str) -> dict[str, t.Any] | None:
-        return self._notes.get(key)
-
-    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
-        self._notes[key] = dict(value)
-
-
-class _Bytes:
-    """A blob that is in memory (a BlobSource)."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.size = self.received = len(data)
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        yield self._data
-
-    def close(self) -> None:
-        """There is nothing to give back."""
-
-
 class DockerEngineStore(Store):
     """A Docker engine, local or remote. Its repositories are named as `docker images` shows them (see `repository_of`)."""
 
@@ -162,7 +136,7 @@ class DockerEngineStore(Store):
         self._engine = api.address.name
         self.name = f"{self._engine} ({image_host})" if image_host else self._engine
         self.profile = DOCKER_ENGINE
-        self._notes: Notes = _MemoryNotes()
+        self._notes = AllNotes()
         self._keeps_forms = False
         self._platform = ""
         self._major = 0
@@ -203,7 +177,7 @@ class DockerEngineStore(Store):
         return False
 
     def keep_notes(self, notes: Notes) -> None:
-        self._notes = notes
+        self._notes.add(notes)
 
     @property
     def places(self) -> int:
@@ -605,7 +579,7 @@ class DockerEngineStore(Store):
                 self._made_manifest(image)
             note = self._notes.get(f"image:{digest}")
             if note is not None:
-                return _Bytes(note["config"].encode())
+                return HeldBlob(note["config"].encode())
         with self._lock:
             owner = self._listed().by_id.get(self._image_of.get(digest, ""))
         if owner is None:

@@ -17,27 +17,14 @@ import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest, parse_manifest
-from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Notes
-
-
-class _InMemory:
-    """Notes of one run."""
-
-    def __init__(self) -> None:
-        self._notes: dict[str, dict[str, t.Any]] = {}
-
-    def get(self, key: str) -> dict[str, t.Any] | None:
-        return self._notes.get(key)
-
-    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
-        self._notes[key] = dict(value)
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import AllNotes
 
 
 class KeptManifests:
     """By digest. Threads share it."""
 
     def __init__(self) -> None:
-        self.notes: Notes = _InMemory()
+        self.notes = AllNotes()
         self._lock = threading.Lock()
         self._under_way: dict[str, threading.Lock] = {}
 

@@ -268,7 +268,7 @@ class RegistryStore(Store):
         return self._pulls
 
     def keep_notes(self, notes: Notes) -> None:
-        self._kept.notes = notes
+        self._kept.notes.add(notes)
 
     def unread(self, repository: str, reference: str, found: Descriptor) -> Unread:
         kept = self._kept.get(found.digest)

@@ -28,6 +28,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 
 #: bytes; the unit in which room on disk is given out
 BLOCK = 256 << 10
+#: bytes that a spool takes on disk where nobody says otherwise
+SPOOL_BYTES = 10 << 30
 #: bytes of small contents that are held in memory, all together
 MEMORY = 8 << 20
 #: contents that are held, and digests that are remembered without their contents: what bounds the memory for keeping track

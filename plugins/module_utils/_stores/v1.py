@@ -12,14 +12,14 @@ makes the same manifest out of the images' documents alone.
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import threading
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import Layer, LayerFacts, measure
+from ansible_collections.registryops.migration.plugins.module_utils._conversion.layers import LayerFacts, RemadeLayer, measure
 from ansible_collections.registryops.migration.plugins.module_utils._conversion.v1 import (
     Converted,
     Link,
@@ -29,13 +29,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._conversion.
     manifest_type,
     read_link,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, HeldBlob, checked
+from ansible_collections.registryops.migration.plugins.module_utils._oci.blobs import BlobSource, HeldBlob
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
-from ansible_collections.registryops.migration.plugins.module_utils._oci.connections import PIECE
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import digest_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     BlobUnknown,
-    DigestMismatch,
     InvalidOption,
     ManifestUnknown,
     MigrationError,
@@ -44,12 +42,13 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import UNKNOWN_SIZE, Descriptor, Manifest
 from ansible_collections.registryops.migration.plugins.module_utils._providers.profiles import GENERIC
 from ansible_collections.registryops.migration.plugins.module_utils._providers.records import RepositoryRecord, TagRecord
+from ansible_collections.registryops.migration.plugins.module_utils._stores.blob_spool import BlobSpool, Incoming
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Listing, Notes, Received, Store
-from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK, Blocks
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import AllNotes
+from ansible_collections.registryops.migration.plugins.module_utils._stores.recent import Recent
+from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import SPOOL_BYTES
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Image, V1Reader, digest_of_image, read_json
 
-#: bytes of the layers that are kept, unless told otherwise
-SPOOL_BYTES = 10 << 30
 #: bytes of documents and configurations that are held in memory, each
 _HELD = 16 << 20
 #: tags that are remembered
@@ -58,48 +57,6 @@ _MOST_TAGS = 200_000
 _AT_ONCE = 4
 
 _Read = t.TypeVar("_Read")
-
-
-class MemoryNotes:
-    """Notes of one run, where there is no ledger."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str, t.Any]] = {}
-
-    def get(self, key: str) -> dict[str, t.Any] | None:
-        """What was noted; None where nothing was."""
-        return self._known.get(key)
-
-    def put(self, key: str, value: t.Mapping[str, t.Any]) -> None:
-        """Note something."""
-        self._known[key] = dict(value)
-
-
-class _Recent(t.Generic[_Read]):
-    """The last things that were read or made, as far as there is room."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._held: collections.OrderedDict[str, tuple[_Read, int]] = collections.OrderedDict()
-        self._weight = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> _Read | None:
-        """What is held under a key."""
-        with self._lock:
-            found = self._held.get(key)
-            if found is None:
-                return None
-            self._held.move_to_end(key)
-            return found[0]
-
-    def put(self, key: str, value: _Read, weight: int = 1) -> None:
-        """Hold something, in the place of what was used longest ago."""
-        with self._lock:
-            self._weight += weight - self._held.pop(key, (None, 0))[1]
-            self._held[key] = (value, weight)
-            while self._weight > self._capacity and len(self._held) > 1:
-                self._weight -= self._held.popitem(last=False)[1][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,188 +69,6 @@ class _Chain:
     document: t.Mapping[str, t.Any]
 
 
-@dataclasses.dataclass(eq=False)
-class _Kept:
-    """A layer in the spool. `readers`: who reads it now; `read`: somebody has read it to the end."""
-
-    blocks: list[int] = dataclasses.field(default_factory=list)
-    length: int = 0
-    readers: int = 0
-    read: bool = False
-
-
-class LayerSpool:
-    """Layers on disk between their measuring and their moving, in a file without a name, up to a number of bytes. Threads share it.
-
-    What has been moved makes room first, then what has waited longest. A layer for which there is no room is not kept.
-    """
-
-    def __init__(self, folder: str, capacity: int) -> None:
-        self._blocks = Blocks(folder, capacity)
-        self._lock = threading.Lock()
-        self._kept: collections.OrderedDict[str, _Kept] = collections.OrderedDict()
-        #: why nothing can be kept, if so
-        self.problem = ""
-
-    def writer(self) -> _SpoolWriter:
-        """Something to put the bytes of one layer into."""
-        return _SpoolWriter(self)
-
-    def extend(self, kept: _Kept, data: bytes) -> bool:
-        """Add bytes to a layer; False where there is no room, or no disk."""
-        missing = -(-(kept.length + len(data)) // BLOCK) - len(kept.blocks)
-        with self._lock:
-            more = self._room(missing) if missing > 0 else []
-            if more is None or self.problem:
-                self._blocks.give_back(more or ())
-                return False
-            kept.blocks += more
-        try:
-            self._blocks.write(kept.blocks, kept.length, data)
-        except OSError as error:
-            self.problem = error.strerror or str(error)
-            return False
-        kept.length += len(data)
-        return True
-
-    def _room(self, count: int) -> list[int] | None:
-        """So many blocks. The lock is held."""
-        while True:
-            blocks = self._blocks.take(count)
-            if blocks is not None:
-                return blocks
-            idle = [(digest, one) for digest, one in self._kept.items() if not one.readers]
-            going = next((digest for digest, one in idle if one.read), idle[0][0] if idle else None)
-            if going is None:
-                return None
-            self._blocks.give_back(self._kept.pop(going).blocks)
-
-    def keep(self, digest: str, kept: _Kept) -> None:
-        """Take a whole layer in."""
-        with self._lock:
-            if digest in self._kept:
-                self._blocks.give_back(kept.blocks)
-            else:
-                self._kept[digest] = kept
-
-    def drop(self, kept: _Kept) -> None:
-        """Give the room of a layer back that does not come to its end here."""
-        with self._lock:
-            self._blocks.give_back(kept.blocks)
-        kept.blocks = []
-
-    def open(self, digest: str, subject: str) -> BlobSource | None:
-        """A layer for reading; None where it is not kept."""
-        with self._lock:
-            kept = self._kept.get(digest)
-            if kept is None:
-                return None
-            kept.readers += 1
-        return _SpoolReader(self, kept, digest, subject)
-
-    def pieces(self, kept: _Kept) -> t.Iterator[bytes]:
-        """The bytes of a layer; StateError where the disk does not give them back."""
-        for start in range(0, kept.length, PIECE):
-            try:
-                yield self._blocks.read(kept.blocks, start, min(PIECE, kept.length - start))
-            except OSError as error:
-                raise StateError(f"cannot be read: {error}.", subject="the spool of layers", hint="Look at the disk.") from error
-
-    def leave(self, kept: _Kept, whole: bool) -> None:
-        """It is not read any more; `whole`: to the end."""
-        with self._lock:
-            kept.readers -= 1
-            kept.read = kept.read or whole
-
-    def close(self) -> None:
-        """Give the disk back."""
-        self._blocks.close()
-
-
-class _SpoolWriter:
-    """Takes the bytes of one layer as long as there is room."""
-
-    def __init__(self, spool: LayerSpool) -> None:
-        self._spool = spool
-        self._kept: _Kept | None = _Kept()
-
-    def write(self, data: bytes) -> None:
-        """Add bytes."""
-        if self._kept is not None and not self._spool.extend(self._kept, data):
-            self.give_up()
-
-    def keep(self, digest: str) -> None:
-        """It is whole."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            self._spool.keep(digest, kept)
-
-    def give_up(self) -> None:
-        """It does not become whole, or there is no room for it."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            self._spool.drop(kept)
-
-
-class _SpoolReader:
-    """A layer from the spool."""
-
-    def __init__(self, spool: LayerSpool, kept: _Kept, digest: str, subject: str) -> None:
-        self._spool = spool
-        self._kept: _Kept | None = kept
-        self._digest = digest
-        self._subject = subject
-        self.size = kept.length
-        self.received = 0
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        return checked(self._pieces(), self._digest, self._subject)
-
-    def _pieces(self) -> t.Iterator[bytes]:
-        if self._kept is None:
-            return
-        for data in self._spool.pieces(self._kept):
-            self.received += len(data)
-            yield data
-
-    def close(self) -> None:
-        """Let others have its room."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            self._spool.leave(kept, self.received == self.size)
-
-
-class _Streamed:
-    """A layer that comes from its source once more, and becomes the blob that it was when it was measured."""
-
-    def __init__(self, source: BlobSource, descriptor: Descriptor, subject: str, forget: t.Callable[[], None]) -> None:
-        self._source = source
-        self._descriptor = descriptor
-        self._subject = subject
-        self._forget = forget
-        self.size = descriptor.size
-        self.received = 0
-
-    def __iter__(self) -> t.Iterator[bytes]:
-        try:
-            for data in checked(Layer(self._source, self._subject), self._descriptor.digest, self._subject):
-                self.received += len(data)
-                yield data
-        except DigestMismatch as error:
-            # what was noted of it does not hold any more: nobody shall rely on it again
-            self._forget()
-            raise DigestMismatch(
-                f"its layer no longer gives the blob {self._descriptor.digest}: it has changed at the source, or is compressed in "
-                "another way on this host.",
-                subject=self._subject,
-                hint="Run again: it is read anew then.",
-            ) from error
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._source.close()
-
-
 class V1Store(Store):
     """Any v1 source (see V1Reader) as a store. `form` is `docker` or `oci`: what its images become."""
 
@@ -301,22 +76,21 @@ class V1Store(Store):
     brings_blobs = True
     profile = GENERIC
 
-    def __init__(
-        self, reader: V1Reader, form: str = "docker", notes: Notes | None = None, spool_dir: str = "", spool_bytes: int = SPOOL_BYTES
-    ) -> None:
+    def __init__(self, reader: V1Reader, form: str = "docker", spool_dir: str = "", spool_bytes: int = SPOOL_BYTES) -> None:
         """`spool_dir`: a folder for layers that have been measured and not moved yet, at most `spool_bytes` bytes of them."""
         self.name = reader.name
         self.is_local = reader.is_local
         self._reader = reader
         self._form = form
         self._media_type = manifest_type(form)
-        self._notes: list[Notes] = [notes or MemoryNotes()]
+        self._notes = AllNotes()
         self._spool_dir = spool_dir
-        self._spool = LayerSpool(spool_dir, 0 if reader.is_local or not spool_dir else spool_bytes)
+        # what has been moved is not wanted again
+        self._spool = BlobSpool(spool_dir, 0 if reader.is_local or not spool_dir else spool_bytes, read_once=True)
         self._lock = threading.Lock()
-        self._listed: _Recent[dict[str, str]] = _Recent(_MOST_TAGS)
-        self._images: _Recent[V1Image] = _Recent(_HELD)
-        self._configs: _Recent[bytes] = _Recent(_HELD)
+        self._listed: Recent[dict[str, str]] = Recent(_MOST_TAGS)
+        self._images: Recent[V1Image] = Recent(_HELD)
+        self._configs: Recent[bytes] = Recent(_HELD)
         #: ids that are not what their digest says
         self._short_ids: dict[str, str] = {}
         #: which image has a layer, or a configuration, of a digest
@@ -361,9 +135,7 @@ class V1Store(Store):
         return True
 
     def keep_notes(self, notes: Notes) -> None:
-        with self._lock:
-            # several runs that share a source each have a ledger
-            self._notes = [*(one for one in self._notes if not isinstance(one, MemoryNotes)), notes]
+        self._notes.add(notes)
 
     # -- images
     def _digest_of(self, image_id: str) -> str:
@@ -455,27 +227,10 @@ class V1Store(Store):
 
     # -- layers
     def _noted(self, image_id: str) -> LayerFacts | None:
-        for notes in list(self._notes):
-            try:
-                facts = LayerFacts.from_note(notes.get(f"layer:{image_id}"))
-            except StateError:
-                self._drop_notes(notes)
-                continue
-            if facts is not None:
-                return facts
-        return None
+        return LayerFacts.from_note(self._notes.get(f"layer:{image_id}"))
 
     def _note(self, image_id: str, value: t.Mapping[str, t.Any]) -> None:
-        for notes in list(self._notes):
-            try:
-                notes.put(f"layer:{image_id}", value)
-            except StateError:
-                self._drop_notes(notes)
-
-    def _drop_notes(self, notes: Notes) -> None:
-        """A ledger that is closed, or cannot be used: the run that has it finds that out by itself, others can go on."""
-        with self._lock:
-            self._notes = [one for one in self._notes if one is not notes] or [MemoryNotes()]
+        self._notes.put(f"layer:{image_id}", value)
 
     def _facts(self, repository: str, image_id: str, image: V1Image) -> LayerFacts:
         """What is known of a layer; it is read if nobody has done so, by one of those who ask."""
@@ -503,19 +258,27 @@ class V1Store(Store):
     def _measure(self, repository: str, image_id: str, image: V1Image) -> LayerFacts:
         where = self._where(repository, image_id)
         checksum = PayloadChecksum(image.data, image.checksum)
-        writer = self._spool.writer()
+        incoming = self._spool.begin()
         source = self._reader.open_layer(repository, image_id, image.layer_size)
         try:
-            facts = measure(checksum.seen(source, where), where, writer.write)
-            writer.keep(facts.digest)
+            facts = measure(checksum.seen(source, where), where, functools.partial(self._keep, incoming))
+            incoming.keep(facts.digest)
         finally:
             source.close()
-            writer.give_up()
+            incoming.drop()
         if not checksum.can_be_checked:
             with self._lock:
                 self._unverified[image_id] = f"{self.name}/{repository}"
         self._note(image_id, facts.as_note())
         return facts
+
+    def _keep(self, incoming: Incoming, data: bytes) -> None:
+        """Keep a piece of a layer, if that is possible: without a disk it is read again."""
+        with contextlib.suppress(StateError):
+            if not self._spool.problem:
+                incoming.append(data)
+        if self._spool.problem:
+            incoming.drop()
 
     # -- blobs
     def blob_size(self, repository: str, digest: str) -> int | None:
@@ -543,7 +306,7 @@ class V1Store(Store):
         if kept is not None:
             return kept
         source = self._reader.open_layer(repository, image_id, size)
-        return _Streamed(source, descriptor, where, lambda: self._note(image_id, {}))
+        return RemadeLayer(source, descriptor, where, lambda: self._note(image_id, {}))
 
     def referrers(self, repository: str, digest: str) -> list[Descriptor] | None:
         return []

@@ -326,7 +326,13 @@ class SSHFiles(Files):
             channel.invoke_subsystem("sftp")
             self._count()
             return paramiko.SFTPClient(channel)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except paramiko.SFTPError as error:
+            raise InvalidAnswer(
+                f"answers with something else than SFTP ({reason_of(error)}).",
+                subject=self._host,
+                hint="What is started there when a user signs in, such as .bashrc, must not print anything where there is no terminal.",
+            ) from error
+        except self.errors as error:
             meant = ConnectionFailed(
                 f"gives no session of SFTP ({reason_of(error)}).",
                 subject=self._host,
@@ -345,6 +351,12 @@ class SSHFiles(Files):
 
     def _library(self) -> t.Any:
         return load_paramiko(self._options, _ALTERNATIVE)
+
+    @property
+    def errors(self) -> tuple[type[BaseException], ...]:
+        """What paramiko raises where a connection, or what comes over it, is not as it should be."""
+        paramiko = self._library()
+        return paramiko.SSHException, paramiko.SFTPError, EOFError, OSError
 
     # -- files
     def _path(self, path: str) -> str:
@@ -368,7 +380,7 @@ class SSHFiles(Files):
                 return attempt()
             except FileNotFoundError:
                 return None
-            except (OSError, EOFError, self._library().SSHException) as error:
+            except self.errors as error:
                 failed = self._failed(error, path)
                 failures += 1
                 if not failed.transient or failures >= _ATTEMPTS:
@@ -437,7 +449,7 @@ class _RemoteFile:
 
     def _quietly(self, send: t.Callable[..., None]) -> t.Callable[..., None]:
         """Sending ahead, whose errors the reader meets as well: paramiko's thread would print them."""
-        errors = (OSError, EOFError, self._files._library().SSHException)
+        errors = self._files.errors
 
         def send_quietly(*arguments: t.Any) -> None:
             with contextlib.suppress(*errors):
@@ -446,13 +458,12 @@ class _RemoteFile:
         return send_quietly
 
     def pieces(self) -> t.Iterator[bytes]:
-        library = self._files._library()
         try:
             while data := self._file.read(PIECE):
                 self._left -= len(data)
                 yield data
             self._ended = self._left <= 0
-        except (OSError, EOFError, library.SSHException) as error:
+        except self._files.errors as error:
             raise self._files._failed(error, self._name) from error
 
     def close(self) -> None:
@@ -461,7 +472,7 @@ class _RemoteFile:
             return
         # answers to what was sent ahead may still come: the session is of no use to others then
         if self._ended:
-            with contextlib.suppress(OSError, EOFError):
+            with contextlib.suppress(*self._files.errors):
                 self._file.close()
         self._files._give_back(session, usable=self._ended)
 

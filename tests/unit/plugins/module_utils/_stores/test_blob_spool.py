@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -78,6 +79,28 @@ def test_what_is_being_read_stays(spool: BlobSpool) -> None:
     assert b"".join(source) == blob("a")
     source.close()
     assert spool.holds(first)
+
+
+def test_what_is_read_once_makes_room_first_then_what_has_waited_longest(tmp_path: Path) -> None:
+    with contextlib.closing(BlobSpool(str(tmp_path), 3 * BLOCK, read_once=True)) as spool:
+        first, second, third = (put(spool, blob(letter, 1)) for letter in "abc")
+        assert get(spool, second) == blob("b", 1)
+        fourth = put(spool, blob("d", 1))
+        assert get(spool, second) is None
+        # who stops before the end has not read it
+        started = spool.open(fourth)
+        assert started is not None
+        started.close()
+        fifth = put(spool, blob("e", 1))
+        assert get(spool, first) is None
+        # nobody takes away what is being read
+        reading = spool.open(third)
+        assert reading is not None
+        pieces = iter(reading)
+        put(spool, blob("f", 1))
+        assert b"".join(pieces) == blob("c", 1)
+        reading.close()
+        assert [spool.holds(one) for one in (third, fourth, fifth)] == [True, False, True]
 
 
 def test_what_is_larger_than_all_of_it_has_no_room(spool: BlobSpool) -> None:

@@ -26,8 +26,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     StateError,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor
-from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import BLOCK
-from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import LayerSpool, MemoryNotes, V1Store, _side_by_side
+from ansible_collections.registryops.migration.plugins.module_utils._stores.notes import MemoryNotes
+from ansible_collections.registryops.migration.plugins.module_utils._stores.v1 import V1Store, _side_by_side
 from ansible_collections.registryops.migration.plugins.module_utils._v1.reader import V1Image
 
 REPOSITORY = "team/app"
@@ -99,17 +99,13 @@ def store_of(tmp_path):
     """Makes stores, which are closed in the end."""
     with contextlib.ExitStack() as opened:
 
-        def make(reader: Reader, **more) -> V1Store:
-            return opened.enter_context(contextlib.closing(V1Store(reader, **{"spool_dir": str(tmp_path), **more})))
+        def make(reader: Reader, notes: MemoryNotes | None = None, **more) -> V1Store:
+            store = opened.enter_context(contextlib.closing(V1Store(reader, **{"spool_dir": str(tmp_path), **more})))
+            if notes is not None:
+                store.keep_notes(notes)
+            return store
 
         yield make
-
-
-@pytest.fixture
-def spool_of(tmp_path):
-    """Makes spools, which are closed in the end."""
-    with contextlib.ExitStack() as opened:
-        yield lambda capacity: opened.enter_context(contextlib.closing(LayerSpool(str(tmp_path), capacity)))
 
 
 def blobs_of(store: V1Store, reference: str) -> list[bytes]:
@@ -217,14 +213,9 @@ def test_several_ledgers_are_all_written_and_a_broken_one_is_left_alone(store_of
             raise StateError("is closed.", subject="ledger", hint="Open it.")
 
     good, also = MemoryNotes(), MemoryNotes()
-
-    class Ledger:
-        def __init__(self, notes):
-            self.get, self.put = notes.get, notes.put
-
     store = store_of(Reader(1))
     for notes in (good, Broken(), also):
-        store.keep_notes(Ledger(notes))
+        store.keep_notes(notes)
     store.manifest(REPOSITORY, "v1")
     assert good.get(f"layer:{image_id(1)}") is not None
     assert good.get(f"layer:{image_id(1)}") == also.get(f"layer:{image_id(1)}")
@@ -325,63 +316,6 @@ def test_nothing_is_written_to_it(store_of):
             write()
     store.close()
     assert reader.closed
-
-
-# -- the spool
-
-
-def kept(spool: LayerSpool, data: bytes) -> str:
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    writer = spool.writer()
-    for start in range(0, len(data), 1000):
-        writer.write(data[start : start + 1000])
-    writer.keep(digest)
-    writer.give_up()
-    return digest
-
-
-def read(spool: LayerSpool, digest: str) -> bytes | None:
-    source = spool.open(digest, "a layer")
-    if source is None:
-        return None
-    data = b"".join(source)
-    source.close()
-    return data
-
-
-def test_what_has_been_moved_makes_room_first_then_what_has_waited_longest(spool_of):
-    spool = spool_of(3 * BLOCK)
-    contents = [random.Random(number).randbytes(BLOCK - 5) for number in range(6)]
-    first, second, third = (kept(spool, data) for data in contents[:3])
-    assert read(spool, second) == contents[1]
-    fourth = kept(spool, contents[3])
-    assert read(spool, second) is None
-    fifth = kept(spool, contents[4])
-    assert read(spool, first) is None
-    # nobody takes away what is being read
-    reading = spool.open(third, "a layer")
-    pieces = iter(reading)
-    kept(spool, contents[5])
-    assert b"".join(pieces) == contents[2]
-    reading.close()
-    assert [read(spool, one) is None for one in (third, fourth, fifth)] == [False, True, False]
-
-
-def test_what_does_not_fit_is_not_kept_and_takes_no_room(spool_of):
-    spool = spool_of(2 * BLOCK)
-    assert read(spool, kept(spool, b"x" * (2 * BLOCK + 1))) is None
-    data = random.Random(1).randbytes(2 * BLOCK)
-    assert read(spool, kept(spool, data)) == data
-
-
-def test_a_layer_that_breaks_off_takes_no_room(spool_of):
-    spool = spool_of(2 * BLOCK)
-    for _unused in range(5):
-        writer = spool.writer()
-        writer.write(b"x" * BLOCK)
-        writer.give_up()
-    data = random.Random(1).randbytes(2 * BLOCK)
-    assert read(spool, kept(spool, data)) == data
 
 
 # -- side by side

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import types
 
 import pytest
 
@@ -114,3 +115,39 @@ def test_without_paramiko_the_error_names_it(monkeypatch):
         files.entries("")
     assert caught.value.subject == "source.ssh"
     assert "paramiko" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["2.12.0", "3.2.1"])
+def test_a_paramiko_that_is_too_old_is_told_before_anything_is_read(version, monkeypatch):
+    library = types.ModuleType("paramiko")
+    library.__version__ = version
+    monkeypatch.setitem(sys.modules, "paramiko", library)
+    files = SSHFiles("/srv/registry", SSHOptions("old.example.com", prefix="source.ssh."))
+    with pytest.raises(LibraryMissing, match=f"needs paramiko 3.3 or later, and {version} is there") as caught:
+        files.entries("")
+    assert caught.value.subject == "source.ssh"
+
+
+def test_what_comes_in_place_of_sftp_while_a_file_is_read_is_an_error_with_a_way_out(monkeypatch):
+    """As where the host's server for SFTP is replaced while it is at work."""
+    library = types.ModuleType("paramiko")
+    library.__version__ = "3.3"
+    library.SSHException = type("SSHException", (Exception,), {})
+    library.SFTPError = type("SFTPError", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "paramiko", library)
+
+    class Session:
+        closed = 0
+
+        def stat(self, path):
+            raise library.SFTPError("Garbage packet received")
+
+        def close(self):
+            Session.closed += 1
+
+    files = SSHFiles("/srv/registry", SSHOptions("old.example.com"))
+    monkeypatch.setattr(files, "_new_session", Session)
+    with pytest.raises(ConnectionFailed, match="Garbage packet received"):
+        files.size("layer")
+    # it was tried again, each time with another session
+    assert Session.closed == 5
