@@ -24,6 +24,10 @@ if t.TYPE_CHECKING:
     from estate.msr.double import Installation
 
 
+#: the one from a directory cannot be made through the API of an installation that knows of no directory
+NOBODY_OF_LDAP = {"users": {"exclude": ["erin"]}}
+
+
 @pytest.fixture(scope="module")
 def old(make_shared_msr: MakeMSR) -> tuple[Installation, People]:
     installation = make_shared_msr("2.9.16")
@@ -326,3 +330,44 @@ def test_a_run_that_is_killed_is_gone_on_with_by_the_next(old: tuple[Installatio
     verified = run("identity_verify", sides(source, new, logins=logins(people)))
     assert not verified.get("failed"), verified["msg"]
     assert not run("identity_import", sides(source, new))["changed"]
+
+
+@pytest.mark.parametrize("imports", [True, False], ids=["imported", "not imported"])
+def test_passwords_without_the_destinations_database_are_imported_or_asked_about(
+    old: tuple[Installation, People], new: Installation, imports: bool
+) -> None:
+    source, people = old
+    new.msr.imports_accounts = imports
+    options = {"source": endpoint(source), "destination": endpoint(new, databases=False), "go_on_without": ["token"], **NOBODY_OF_LDAP}
+    before = rows(new)
+    done = run("identity_import", options)
+    mine = [{"username": "bob", "secret": people.passwords["bob"]}]
+    if imports:
+        assert not done.get("failed"), done["msg"]
+        assert not run("identity_verify", {**options, "logins": mine}).get("failed")
+        return
+    assert done["failed"]
+    assert done["error"]["subject"] == "go_on_without"
+    assert rows(new) == before
+    allowed = {**options, "go_on_without": ["token", "password_hash"]}
+    done = run("identity_import", allowed)
+    assert not done.get("failed"), done["msg"]
+    assert {row["what"]: row["count"] for row in done["not_migrated"]} == {"token": len(people.tokens) - 1, "password_hash": 6}
+    assert any("random password" in note for note in done["notes"])
+    assert not run("identity_import", allowed)["changed"]
+    assert run("identity_verify", {**allowed, "logins": mine})["logins"]["differences"] == [
+        {"user": "bob", "source": True, "destination": False}
+    ]
+
+
+def test_a_destinations_database_that_cannot_be_reached_is_told_of_too(old: tuple[Installation, People], new: Installation) -> None:
+    source, _people = old
+    options = sides(source, new, **NOBODY_OF_LDAP)
+    options["destination"]["database"] = driver(ports.free_port())
+    before = rows(new)
+    stopped = run("identity_import", options)
+    assert stopped["failed"]
+    assert "password_hash" in stopped["error"]["message"]
+    assert "token" in stopped["error"]["message"]
+    assert rows(new) == before
+    assert not run("identity_import", {**options, "go_on_without": ["password_hash", "token"]}).get("failed")

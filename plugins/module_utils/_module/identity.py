@@ -16,7 +16,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
-from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS, REFUSED, STATES, Change, People
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    PARTS,
+    REFUSED,
+    STATES,
+    UNCHANGED,
+    Change,
+    People,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._identity.matching import renamed, renaming
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
     CLASSES,
@@ -218,14 +225,7 @@ def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> li
         for what in NOT_ALWAYS_READ
         if what in reasons and (what in kinds or (what == "password_hash" and "accounts" in params["parts"]))
     ]
-    allowed = set(params["go_on_without"])
-    denied = [what for what in missing if what not in allowed]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be migrated. {' '.join(_sentence(reasons[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed({what: reasons[what] for what in missing}, params["go_on_without"], "migrated", "read")
     result = []
     for what in missing:
         count = len(wanted.of(CLASSES[what])) if what in CLASSES else sum(not one.is_organization for one in wanted.of(Account).values())
@@ -258,6 +258,7 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         coming=params["coming_parts"] if module.check_mode else (),
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
+    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both)
     done = summed(changes)
     stopped = bool(done.refused) and params["on_refusal"] == "fail"
     if not module.check_mode and not stopped:
@@ -291,6 +292,44 @@ def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> l
     for kind, (count, reason) in left_out.items():
         both.not_migrated.append({"what": kind, "count": count, "reason": f"the destination: {reason}"})
     return kept
+
+
+def _leave_out_what_cannot_be_written(changes: list[Change], destination: People, allowed: t.Collection[str], both: Read) -> None:
+    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing."""
+    due: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.is_due and change.wanted is not None:
+            due.setdefault(change.item.kind, []).append(change)
+            if isinstance(change.wanted, Account) and change.wanted.password_hash:
+                if change.existing is None or "password" in change.differences:
+                    due.setdefault("password_hash", []).append(change)
+    if not due.keys() & {"password_hash", "token"}:
+        # nobody need be asked
+        return
+    reasons = {what: f"the destination: {reason}" for what, reason in destination.unwritable().items() if what in due}
+    _check_allowed(reasons, allowed, "migrated", "write")
+    for what, reason in reasons.items():
+        both.not_migrated.append({"what": what, "count": len(due[what]), "reason": reason})
+        if what != "password_hash":
+            left_out = set(map(id, due[what]))
+            changes[:] = [change for change in changes if id(change) not in left_out]
+            continue
+        for change in due[what]:
+            if isinstance(change.wanted, Account):
+                change.wanted = dataclasses.replace(change.wanted, password_hash="")
+                if change.differences.pop("password", None) and not change.differences:
+                    change.state = UNCHANGED
+
+
+def _check_allowed(reasons: t.Mapping[str, str], allowed: t.Collection[str], done: str, to_do: str) -> None:
+    """InvalidOption where something is missing that may not be. `done`, `to_do`: what cannot be done with it."""
+    denied = [what for what in reasons if what not in allowed]
+    if denied:
+        raise InvalidOption(
+            f"does not name {', '.join(denied)}, which cannot be {done}. {' '.join(_sentence(reasons[what]) for what in denied)}",
+            subject="go_on_without",
+            hint=f"Give what it takes to {to_do} that, or name it there to go on without it.",
+        )
 
 
 def _import_result(module: AnsibleModule, both: Read, done: Applied, stopped: bool) -> Result:
@@ -416,13 +455,7 @@ def export_people(module: AnsibleModule, sides: Sides) -> Result:
     estate = select(read_source(module, sides, selection), selection)
     needed = {*kinds_to_read(params["parts"]), *(("password_hash",) if "accounts" in params["parts"] else ())}
     unread = {what: reason for what, reason in estate.unread.items() if what in needed}
-    denied = [what for what in unread if what not in params["go_on_without"]]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be read. {' '.join(_sentence(unread[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed(unread, params["go_on_without"], "read", "read")
     changed = _as_in(params["path"]) != estate.as_document()
     if changed and not module.check_mode:
         estate.write(params["path"])
