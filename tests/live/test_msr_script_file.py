@@ -89,6 +89,9 @@ TOKEN_LIMIT=3
             "migrate_msr", "--tags", "accounts,orgs,repos,verify", msr_logins=[{"username": "ann", "secret": "ann's password"}]
         )
         assert first.changed == 3
+        # a report of people alone
+        assert control.report()["people"]["verified"]
+        assert "People: verified, nothing differs" in first.output
         again = control.play("migrate_msr", "--tags", "accounts,orgs,repos")
         assert again.changed == 0
         assert ["sudo", "-n"] in [call[:2] for call in node.calls()]
