@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import types
@@ -185,10 +186,17 @@ def read_both(module: AnsibleModule, sides: Sides) -> Read:
     """Read both sides, and find out who is who; raises MigrationErrors."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    source = read_source(module, sides, selection)
-    chosen = select(source, selection)
     kinds = kinds_to_read(params["parts"]) | selection.kinds
-    existing = sides.open("destination").read(kinds, _namespaces(selection, chosen, params["rename"]))
+    destination = sides.open("destination")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # what of the destination matters may depend on the source; else both are read at the same time
+        reading = pool.submit(destination.read, kinds) if selection.namespaces is None else None
+        source = read_source(module, sides, selection)
+        chosen = select(source, selection)
+        if reading is None:
+            existing = destination.read(kinds, _namespaces(selection, chosen, params["rename"]))
+        else:
+            existing = reading.result()
     names = renaming(source, existing, params["rename"], params["match_directory"])
     wanted, whole = renamed(chosen, names), renamed(source, names)
     not_migrated = _not_migrated(module, wanted, existing)
