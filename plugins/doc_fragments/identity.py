@@ -90,6 +90,8 @@ options:
     description:
       - Whether accounts that every installation has, such as V(admin), keep their passwords, rights and tokens at the destination, or get
         those of the source.
+      - The account that signs in to the destination keeps its own in any case, for otherwise a run would shut itself out. To bring it
+        over too, sign in with another one.
     type: str
     choices: [keep, replace]
     default: keep

@@ -48,7 +48,8 @@ options:
     description:
       - What becomes of what the destination has and the source has not. V(keep) says nothing of it, V(report) lists it.
       - V(remove) removes it, of the kinds in O(surplus_kinds), and lists the others. What every installation has is never removed, nor
-        is anything outside of what O(organizations), O(repositories) and O(users) select.
+        is the account that signs in to the destination with its tokens, nor is anything outside of what O(organizations),
+        O(repositories) and O(users) select.
     type: str
     choices: [keep, report, remove]
     default: report

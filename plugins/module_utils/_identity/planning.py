@@ -191,6 +191,8 @@ class _Planner:
     def _protection(self, item: Item, existing: Item | None, change: Change) -> MigrationError | None:
         """Why an item is left as the destination has it."""
         if isinstance(item, Account):
+            if existing is not None and change.differences and item.name == self._people.own_account:
+                return _own(item, "it stays as it is")
             if existing is not None and change.differences and self._is_kept(item.name):
                 return ItemRefused(
                     "is an account that every installation has; it stays as it is.",
@@ -203,6 +205,8 @@ class _Planner:
                     subject=item.title,
                     hint="If it is somebody else, give the source's another name with rename.",
                 )
+        if isinstance(item, Token) and item.owner == self._people.own_account and change.is_due:
+            return _own(item, "its tokens are not taken along")
         if isinstance(item, Token) and self._is_kept(item.owner) and change.is_due:
             return ItemRefused(
                 "belongs to an account that every installation has, and is not taken along.",
@@ -235,8 +239,17 @@ class _Planner:
             # the directory has put it there, and would again
             return Change(SURPLUS, None, item)
         named = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
-        removed = self._options.surplus == "remove" and item.kind in self._options.removed and named not in self._people.built_in
+        removed = self._options.surplus == "remove" and item.kind in self._options.removed
+        removed = removed and named not in {*self._people.built_in, self._people.own_account} - {""}
         return Change(REMOVED if removed else SURPLUS, None, item)
+
+
+def _own(item: Item, text: str) -> MigrationError:
+    return ItemRefused(
+        f"belongs to the account that the destination is signed in to with; {text}.",
+        subject=item.title,
+        hint="Sign in to the destination with another account to have this one brought over too.",
+    )
 
 
 def needs(item: Item) -> list[tuple[type[t.Any], Key]]:

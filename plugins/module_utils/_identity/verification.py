@@ -122,7 +122,7 @@ class Verified:
 
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
-    """`parts`: what is compared. `kept`: accounts of the destination that are its own, with their tokens. `match_directory`: the entries
+    """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens. `match_directory`: the entries
     of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
     repository of which the products are asked; -1 for all.
     """

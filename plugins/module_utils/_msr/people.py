@@ -95,6 +95,8 @@ class MSRPeople(People):
     ) -> None:
         self.api = api
         self.where = api.host
+        # names are in lower case here, however somebody signs in
+        self.own_account = api.login.username.lower()
         self.database = database
         self.accounts_database = accounts_database or (None if api.at_mke else database)
         self._threads = max(1, threads)

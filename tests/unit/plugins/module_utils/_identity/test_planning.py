@@ -299,3 +299,20 @@ def test_an_item_is_replaced_with_its_differences_only() -> None:
     people = MemoryPeople(user("alice", full_name="Alice", is_admin=False))
     changes = planned(people, user("alice", full_name="Alice B", is_admin=True))
     assert changes[0].differences == {"full_name": ("Alice", "Alice B"), "is_admin": (False, True)}
+
+
+def test_the_account_that_a_run_signs_in_with_is_neither_changed_nor_removed() -> None:
+    mine = user("migrator", is_admin=True, password_hash="memory$here")
+    people = MemoryPeople(mine, Token("migrator", "hash of m1"), Token("migrator", "hash of m2", label="run"), batches={"token": 5})
+    people.own_account = "migrator"
+    theirs = [user("migrator", password_hash="memory$there"), Token("migrator", "hash of m2", label="old"), Token("migrator", "hash of m3")]
+    surplus = [mine, Token("migrator", "hash of m1")]
+    options = PlanOptions(built_in="replace", surplus="remove", removed=["account", "token"])
+    changes = plan(estate_of(*theirs), people.estate, people, options, surplus)
+    assert of_state(changes, "kept") == ["user migrator", "token old of migrator", "token without a label of migrator"]
+    assert sorted(of_state(changes, "surplus")) == ["token without a label of migrator", "user migrator"]
+    before = by_key(people.estate)
+    apply(people, changes)
+    assert not people.written
+    assert by_key(people.estate) == before
+    assert people.lets_in("migrator", "here")
