@@ -88,10 +88,10 @@ options:
     default: true
   built_in:
     description:
-      - Whether accounts that every installation has, such as V(admin), keep their passwords, rights and tokens at the destination, or get
-        those of the source.
-      - The account that signs in to the destination keeps its own in any case, for otherwise a run would shut itself out. To bring it
-        over too, sign in with another one.
+      - Whether accounts that every installation has, such as V(admin), keep their passwords, rights, members, teams and tokens at the
+        destination, or get those of the source. Repositories in their namespaces are brought over in both cases.
+      - The account that signs in to the destination keeps its password, fields and tokens in any case, for otherwise a run would shut
+        itself out. To bring it over too, sign in with another one.
     type: str
     choices: [keep, replace]
     default: keep

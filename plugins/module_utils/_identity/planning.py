@@ -207,7 +207,7 @@ class _Planner:
                 )
         if isinstance(item, Token) and item.owner == self._people.own_account and change.is_due:
             return _own(item, "its tokens are not taken along")
-        if isinstance(item, Token) and self._is_kept(item.owner) and change.is_due:
+        if change.is_due and not isinstance(item, Account) and any(map(self._is_kept, rights_of(item))):
             return ItemRefused(
                 "belongs to an account that every installation has, and is not taken along.",
                 subject=item.title,
@@ -232,16 +232,33 @@ class _Planner:
         )
 
     def _is_kept(self, name: str) -> bool:
-        return name in self._people.built_in and self._options.built_in == "keep"
+        there = self._existing.find(Account, (name,)) is not None
+        return there and name in self._people.built_in and self._options.built_in == "keep"
 
     def _surplus(self, item: Item) -> Change:
         if isinstance(item, TeamMembership) and self._synchronized(item) is not None:
             # the directory has put it there, and would again
             return Change(SURPLUS, None, item)
-        named = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
-        removed = self._options.surplus == "remove" and item.kind in self._options.removed
-        removed = removed and named not in {*self._people.built_in, self._people.own_account} - {""}
+        is_own = isinstance(item, (Account, Token)) and self._people.own_account in rights_of(item)
+        stays = is_own or bool(self._people.built_in & {*rights_of(item), *(key[0] for _cls, key in needs(item))})
+        removed = self._options.surplus == "remove" and item.kind in self._options.removed and not stays
         return Change(REMOVED if removed else SURPLUS, None, item)
+
+
+def rights_of(item: Item) -> tuple[str, ...]:
+    """The accounts whose own something is, or whose rights or members it says: where these stay as they are, it does.
+
+    Repositories, and what happens in them, are nobody's rights.
+    """
+    if isinstance(item, Account):
+        return (item.name,)
+    if isinstance(item, Token):
+        return (item.owner,)
+    if isinstance(item, (Membership, TeamMembership)):
+        return (item.organization, item.user)
+    if isinstance(item, Team):
+        return (item.organization,)
+    return (item.organization, item.namespace) if isinstance(item, Grant) else ()
 
 
 def _own(item: Item, text: str) -> MigrationError:

@@ -21,7 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.ac
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, People, part_of
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, Estate, Item, Token
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of, rights_of
 
 #: what can be said of an item when both sides are compared
 EQUAL, MISSING, DIFFERENT, SURPLUS, KEPT = "equal", "missing", "different", "surplus", "kept"
@@ -122,17 +122,24 @@ class Verified:
 
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
-    """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens. `match_directory`: the entries
+    """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens, rights and members, as far as
+    they are there; of `own_account` the rights are those of the source. `match_directory`: the entries
     of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
     repository of which the products are asked; -1 for all.
     """
 
     parts: t.Collection[str]
     kept: t.Collection[str] = ()
+    own_account: str = ""
     match_directory: bool = True
     without: t.Collection[str] = ()
     surplus: SurplusIs = "report"
     sample: int = 100
+
+    @property
+    def not_asked(self) -> set[str]:
+        """Users of whom it does not matter what they may do: they may do what they could before."""
+        return {*self.kept, self.own_account}
 
 
 def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = ()) -> Verified:
@@ -156,7 +163,7 @@ def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t
             result.surplus.append(ItemDifference(SURPLUS, item))
     unknown = [kind for kind in ACCESS_KINDS if kind in result.uncompared]
     if not unknown and "repositories" in options.parts:
-        users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - set(options.kept)
+        users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - options.not_asked
         # the matrix of the destination has its own users too: what they may is compared for those of the source
         result.access = compare_access(AccessMatrix(wanted), AccessMatrix(existing), users, _repositories(wanted))
     return result
@@ -167,12 +174,13 @@ def _repositories(estate: Estate) -> list[tuple[str, str]]:
 
 
 def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known: bool) -> tuple[str, t.Mapping[str, tuple[t.Any, t.Any]]]:
-    owner = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
+    stays = any(name in options.kept and existing.find(Account, (name,)) is not None for name in rights_of(item))
+    stays = stays or (isinstance(item, (Account, Token)) and options.own_account in rights_of(item))
     there = existing.like(item)
     if isinstance(item, Account) and not options.match_directory:
         item = dataclasses.replace(item, directory_name=None)
     change = change_of(item, there, hashes_known)
-    if change.state in (CREATED, CHANGED) and owner in options.kept:
+    if change.state in (CREATED, CHANGED) and stays:
         return KEPT, {}
     if change.state == CREATED:
         return KEPT if item.kind in options.without else MISSING, {}
@@ -188,7 +196,7 @@ def ask_sample(
     a file of it is at hand. Which pairs are drawn depends on what there is alone.
     """
     matrix = AccessMatrix(wanted)
-    pairs = _drawn(matrix, set(options.kept), options.sample)
+    pairs = _drawn(matrix, options.not_asked, options.sample)
     old_names = {new: old for old, new in names.items()}
 
     def ask(pair: tuple[str, str, str]) -> SampleDifference | None:

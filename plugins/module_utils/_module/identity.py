@@ -376,7 +376,8 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
-        kept={*(destination.built_in if params["built_in"] == "keep" else ()), destination.own_account},
+        kept=destination.built_in if params["built_in"] == "keep" else (),
+        own_account=destination.own_account,
         match_directory=params["match_directory"],
         without=params["go_on_without"],
         surplus=params["surplus"],

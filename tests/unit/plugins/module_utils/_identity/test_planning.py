@@ -22,7 +22,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Webhook,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.plan_text import plan_lines
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import PlanOptions, plan
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE, PlanOptions, plan
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, RegistryError
 from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
     MemoryPeople,
@@ -316,3 +316,43 @@ def test_the_account_that_a_run_signs_in_with_is_neither_changed_nor_removed() -
     assert not people.written
     assert by_key(people.estate) == before
     assert people.lets_in("migrator", "here")
+
+
+OF_BUILT_IN = [
+    Membership("research", "admin", is_admin=True),
+    TeamMembership("research", "dev", "admin"),
+    Membership("base", "bob", is_admin=True),
+    Team("base", "ops", description="all may"),
+    TeamMembership("base", "ops", "bob"),
+    Grant("base", "ops", "base", "", "admin"),
+]
+
+
+class WithOrganization(MemoryPeople):
+    built_in = frozenset({"admin", "base"})
+
+
+def test_rights_and_members_of_what_an_installation_has_stay_too_unless_it_is_asked_for() -> None:
+    around = [ADMIN, organization("base"), organization("research"), user("bob"), Team("research", "dev")]
+    wanted = [*around, *OF_BUILT_IN, Repository("base", "tool"), Membership("research", "bob")]
+    people = WithOrganization(*around, Membership("base", "bob", is_admin=False))
+    changes = planned(people, *wanted)
+    assert sorted(of_state(changes, "kept")) == sorted(item.title for item in OF_BUILT_IN)
+    # a repository gives nobody a right
+    assert of_state(changes, "created") == ["member bob of research", "repository base/tool"]
+    apply(people, changes)
+    assert people.look(Membership("base", "bob")) == Membership("base", "bob", is_admin=False)
+    asked = summed(planned(people, *wanted, built_in="replace"))
+    assert (asked.totals["created"], asked.totals["changed"]) == (len(OF_BUILT_IN) - 1, 1)
+    # where it is not there from the beginning, it is one like all others
+    assert not of_state(planned(WithOrganization(*around[:1], *around[2:]), *around[1:], *OF_BUILT_IN[2:]), "kept")
+
+
+def test_nothing_of_what_an_installation_has_is_removed() -> None:
+    webhook = Webhook("TAG_PUSH", "base/tool", "https://hooks.example.com/1")
+    there = [ADMIN, organization("base"), organization("research"), user("bob"), *OF_BUILT_IN, Repository("base", "tool"), webhook]
+    people = WithOrganization(*there, Membership("research", "bob"))
+    options = PlanOptions(built_in="replace", surplus="remove", removed=["account", *REMOVABLE, "team", "repository"])
+    changes = plan(estate_of(), people.estate, people, options, people.estate)
+    assert sorted(of_state(changes, "removed")) == ["member bob of research", "organization research", "user bob"]
+    assert len(of_state(changes, "surplus")) == len(there) - 2

@@ -219,3 +219,21 @@ def test_logins_are_tried_on_both_sides() -> None:
     from_file = Verified()
     try_logins(from_file, [("alice", "wrong")], None, destination, {})
     assert from_file.different == 1
+
+
+def test_rights_and_members_that_are_kept_do_not_count_either() -> None:
+    wanted = estate_of(*example(), Membership("research", "admin", is_admin=True), Membership("sales", "bob", is_admin=True))
+    existing = estate_of(*example())
+    found = compare(wanted, existing, dataclasses.replace(OPTIONS, kept=["admin", "sales"]))
+    assert not found.items
+    assert found.counts["membership"]["kept"] == 2
+    # what somebody may do is another question
+    assert rights(found) == [("bob", "sales/site", "admin", None)]
+
+
+def test_the_own_account_of_a_run_does_not_count_but_its_memberships_do() -> None:
+    other = user("bob", is_admin=True, password_hash="memory$its own")
+    there = [item for item in example() if item.title not in ("user bob", "member bob of research")]
+    found = compare(estate_of(*example()), estate_of(*there, other), dataclasses.replace(OPTIONS, own_account="bob"))
+    assert [one.item.title for one in found.items] == ["member bob of research"]
+    assert not rights(found)
