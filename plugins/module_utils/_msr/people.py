@@ -236,7 +236,7 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "teams", team, "repositoryAccess"), f"what team {organization}/{team} may do"
         grants = []
         for document in self.api.registry.pages(path, "repositoryAccessList", what=what, absent=("NO_SUCH_",)):
-            level = level_of(document)
+            level = level_of(document, what)
             namespace, name = text(document, "repository", "namespace"), text(document, "repository", "name")
             if not namespace or not name:
                 raise InvalidAnswer("has a repository without its name.", subject=what)
@@ -249,7 +249,7 @@ class MSRPeople(People):
         grants = []
         for document in self.api.registry.pages(path, "teamAccessList", what=what, absent=("NO_SUCH_",)):
             # teams are called by their ids here; one that is known no more has been deleted, and lets nobody do anything
-            team, level = teams.get(text(document, "team", "id")), level_of(document)
+            team, level = teams.get(text(document, "team", "id")), level_of(document, what)
             if team is not None and level is not None:
                 grants.append(Grant(organization, team, organization, "", level))
         return grants
@@ -420,7 +420,7 @@ class MSRPeople(People):
         if grant.repository:
             return _same(grant.key, self._repository_grants(grant.organization, grant.team))
         path = in_path("repositoryNamespaces", grant.namespace, "teamAccess", grant.team)
-        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)))
+        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)), grant.title)
         return None if level is None else Grant(grant.organization, grant.team, grant.namespace, "", level)
 
     # -- writing
@@ -489,7 +489,7 @@ class MSRPeople(People):
     def level(self, user: str, namespace: str, repository: str) -> str | None:
         path = in_path("accounts", user, "repositoryAccess", namespace, repository)
         what = f"what {user} may do with {namespace}/{repository}"
-        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)))
+        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)), what)
 
     def lets_in(self, user: str, secret: str) -> bool:
         return self.api.lets_in(user, secret)
