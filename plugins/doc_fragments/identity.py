@@ -77,12 +77,15 @@ options:
     description:
       - Other names for accounts, users or organizations, at the destination, by their names at the source. They are used wherever the
         account stands; an own repository goes along, so its images need the same mapping.
+      - Who is named here is taken for the same one even where the account comes from a directory on one side only. V({bob: bob}) says so
+        of one whose name stays.
     type: dict
     default: {}
   match_directory:
     description:
       - Users of a directory (LDAP) who have the same entry there on both sides are one, whatever their names are. Users with the same
-        name and different entries are two, and refused.
+        name and different entries are two, and refused. So is one with the same name who comes from a directory on one side only, unless
+        O(rename) names the account.
       - With V(false) names alone count, for a directory that has moved.
     type: bool
     default: true

@@ -21,7 +21,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.ac
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, People, part_of
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, Estate, Item, Token
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of, rights_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import as_here, change_of, rights_of
 
 #: what can be said of an item when both sides are compared
 EQUAL, MISSING, DIFFERENT, SURPLUS, KEPT = "equal", "missing", "different", "surplus", "kept"
@@ -124,7 +124,7 @@ class Verified:
 class VerifyOptions:
     """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens, rights and members, as far as
     they are there; of `own_account` the rights are those of the source. `match_directory`: the entries
-    of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
+    of users in the directory are compared, but for those in `same`, which are known to be the same. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
     repository of which the products are asked; -1 for all.
     """
 
@@ -132,6 +132,7 @@ class VerifyOptions:
     kept: t.Collection[str] = ()
     own_account: str = ""
     match_directory: bool = True
+    same: t.Collection[str] = ()
     without: t.Collection[str] = ()
     surplus: SurplusIs = "report"
     sample: int = 100
@@ -177,8 +178,8 @@ def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known
     stays = any(name in options.kept and existing.find(Account, (name,)) is not None for name in rights_of(item))
     stays = stays or (isinstance(item, (Account, Token)) and options.own_account in rights_of(item))
     there = existing.like(item)
-    if isinstance(item, Account) and not options.match_directory:
-        item = dataclasses.replace(item, directory_name=None)
+    if isinstance(item, Account) and isinstance(there, Account):
+        item = as_here(item, there, options.match_directory, options.same)
     change = change_of(item, there, hashes_known)
     if change.state in (CREATED, CHANGED) and stays:
         return KEPT, {}

@@ -356,3 +356,36 @@ def test_nothing_of_what_an_installation_has_is_removed() -> None:
     changes = plan(estate_of(), people.estate, people, options, people.estate)
     assert sorted(of_state(changes, "removed")) == ["member bob of research", "organization research", "user bob"]
     assert len(of_state(changes, "surplus")) == len(there) - 2
+
+
+@pytest.mark.parametrize(("here", "there"), [("", "uid=bob,dc=x"), ("uid=bob,dc=x", "")], ids=["from a directory here", "there"])
+def test_one_who_comes_from_a_directory_on_one_side_only_is_another_unless_somebody_says_so(here: str, there: str) -> None:
+    wanted = [
+        user("bob", directory_name=here, password_hash="" if here else "memory$there", full_name="Bob"),
+        organization("research"),
+        Membership("research", "bob", is_admin=True),
+        Token("bob", "hash of b1"),
+    ]
+    people = MemoryPeople(user("bob", directory_name=there, password_hash="" if there else "memory$here"))
+    before = by_key(people.estate)
+    changes = planned(people, *wanted)
+    assert of_state(changes, "refused") == ["user bob", "member bob of research", "token without a label of bob"]
+    assert "rename: {bob: bob}" in str(changes[0].problem)
+    apply(people, [change for change in changes if change.item != organization("research")])
+    assert by_key(people.estate) == before
+    said = planned(people, *wanted, same={"bob"})
+    assert of_state(said, "changed") == ["user bob"]
+    assert said[0].differences.keys() == ({"full_name"} if there else {"full_name", "directory_name"})
+    apply(people, said)
+    bob = people.estate.of(Account)["bob",]
+    # who comes from a directory gets no password of the product's own
+    assert (bob.directory_name, bob.password_hash) == (here or there, "" if there else "memory$here")
+    assert people.lets_in("bob", "b1")
+    assert not summed(planned(people, *wanted, same={"bob"})).changed
+
+
+def test_whether_one_comes_from_a_directory_does_not_count_where_it_is_not_known_or_not_to_be_looked_at() -> None:
+    people = MemoryPeople(user("bob", directory_name=None), user("carol", directory_name="uid=carol"))
+    assert of_state(planned(people, user("bob", directory_name="uid=bob")), "unchanged") == ["user bob"]
+    wanted = user("carol", directory_name="", password_hash="memory$there")
+    assert of_state(planned(people, wanted, match_directory=False), "unchanged") == ["user carol"]

@@ -237,3 +237,12 @@ def test_the_own_account_of_a_run_does_not_count_but_its_memberships_do() -> Non
     found = compare(estate_of(*example()), estate_of(*there, other), dataclasses.replace(OPTIONS, own_account="bob"))
     assert [one.item.title for one in found.items] == ["member bob of research"]
     assert not rights(found)
+
+
+def test_one_who_comes_from_a_directory_at_the_destination_only_is_a_difference_unless_it_is_known() -> None:
+    there = [item for item in example() if item.title != "user alice"]
+    wanted = estate_of(*there, user("alice", directory_name="", password_hash="memory$wonder"))
+    existing = estate_of(*there, user("alice", directory_name="uid=alice"))
+    found = compare(wanted, existing, OPTIONS)
+    assert [(one.item.title, *one.differences) for one in found.items] == [("user alice", "directory_name")]
+    assert not compare(wanted, existing, dataclasses.replace(OPTIONS, same={"alice"})).different
