@@ -105,6 +105,8 @@ class PeopleReport:
             texts.append(f"{_number(self.different - rights, f'{more}difference was', f'{more}differences were')} found between people")
         if self.failures:
             texts.append(f"{_number(len(self.failures), 'item', 'items')} of people could not be written")
+        if self.refused:
+            texts.append(f"{_number(len(self.refused), 'item', 'items')} of people would be refused by the destination")
         if self.not_attempted:
             texts.append(f"{_number(self.not_attempted, 'item', 'items')} of people were not come to")
         return texts

@@ -19,6 +19,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.rul
 from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    NOT_ATTEMPTED,
     PARTS,
     REFUSED,
     STATES,
@@ -271,8 +272,12 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
     _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both)
+    stopped = params["on_refusal"] == "fail" and any(change.state == REFUSED for change in changes)
+    if stopped and not module.check_mode:
+        for change in changes:
+            # nothing that says what was done may call it done
+            change.state = NOT_ATTEMPTED if change.is_due else change.state
     done = summed(changes)
-    stopped = bool(done.refused) and params["on_refusal"] == "fail"
     if not module.check_mode and not stopped:
         done = apply(destination, changes, workers=params["workers"], on_error=params["on_error"])
     result = _import_result(module, both, done, stopped)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules about people do with their options, between two installations in memory."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
+from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
+from ansible_collections.registryops.migration.plugins.module_utils._module.identity import Sides, import_people, verify_people
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
+    MemoryPeople,
+    by_key,
+    example,
+    user,
+)
+
+
+class Task:
+    """What of an AnsibleModule these functions use."""
+
+    def __init__(self, check_mode: bool = False, **params: t.Any) -> None:
+        self.check_mode = check_mode
+        self._diff = True
+        self.no_log_values: set[str] = set()
+        self.warnings: list[str] = []
+        self.params: dict[str, t.Any] = {
+            **{"source": {}, "destination": {}, "source_file": None, "parts": list(PARTS), "go_on_without": []},
+            **{"organizations": None, "repositories": None, "users": None, "tokens": None},
+            **{"rename": {}, "match_directory": True, "built_in": "keep", "people_file": None},
+            **{"coming_parts": [], "existing_passwords": "replace", "surplus": "report", "surplus_kinds": list(REMOVABLE)},
+            **{"on_refusal": "fail", "on_error": "skip", "workers": 0, "plan_file": None},
+            **{"sample": 10, "logins": []},
+            **params,
+        }
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+class Between(Sides):
+    """Two installations that are open already."""
+
+    def __init__(self, task: Task, source: MemoryPeople, destination: MemoryPeople) -> None:
+        super().__init__(t.cast("t.Any", task))
+        self._opened.update(source=source, destination=destination)
+
+
+def imported(source: MemoryPeople, destination: MemoryPeople, **params: t.Any) -> dict[str, t.Any]:
+    task = Task(**params)
+    return import_people(t.cast("t.Any", task), Between(task, source, destination))
+
+
+def verified(source: MemoryPeople, destination: MemoryPeople, **params: t.Any) -> dict[str, t.Any]:
+    task = Task(**params)
+    return verify_people(t.cast("t.Any", task), Between(task, source, destination))
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_run_that_was_stopped_says_that_it_wrote_nothing(tmp_path: Path, check_mode: bool) -> None:
+    source, destination = MemoryPeople(*example(), user("has space")), MemoryPeople(user("alice", full_name="Alice"))
+    before = by_key(destination.estate)
+    files = {"people_file": str(tmp_path / "people.json"), "plan_file": str(tmp_path / "plan.json")}
+    done = imported(source, destination, check_mode=check_mode, **files)
+    assert by_key(destination.estate) == before
+    assert not done["changed"]
+    assert [row["name"] for row in done["refused"]] == ["user has space"]
+    states = {row["state"] for row in json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["rows"]}
+    if check_mode:
+        assert not done["failed"]
+        assert states == {"created", "changed", "refused"}
+        return
+    assert done["failed"]
+    assert states == {"not_attempted", "refused"}
+    assert (done["totals"]["created"], done["totals"]["changed"]) == (0, 0)
+    assert done["totals"]["not_attempted"] == len(example())
+    counts = read_people_file(files["people_file"], "")["imports"][", ".join(PARTS)]["counts"]
+    assert counts["account"] == done["counts"]["account"]
+    assert "  ! user bob\n" in done["diff"]["prepared"]
