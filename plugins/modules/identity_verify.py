@@ -15,7 +15,8 @@ author:
 description:
   - Reads both sides and compares them item by item - users, organizations, teams, memberships, rights, tokens, repositories with their
     settings, webhooks and policies.
-  - Computes from both what every user may do with every repository, and compares that, pair by pair.
+  - Computes from both what every user may do with every repository, and compares that, pair by pair. Users of
+    the source who are not selected may have fewer rights to the selected repositories, and must not have more.
   - Asks both products themselves what some users may do with some repositories, and tries the passwords and tokens that it is given.
   - Fails where anything differs. Nothing is changed.
 extends_documentation_fragment:

@@ -143,10 +143,13 @@ class VerifyOptions:
         return {*self.kept, self.own_account}
 
 
-def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = ()) -> Verified:
+def compare(
+    wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = (), whole: Estate | None = None
+) -> Verified:
     """Compare what both sides have, and what everybody may do by that.
 
-    `wanted`: what of the source counts, in the names of the destination. `surplus`: what the destination has beyond it.
+    `wanted`: what of the source counts, in the names of the destination. `surplus`: what the destination has beyond it. `whole`: all that
+    is known of the source, in the same names; its other users may miss rights to what is selected, and must have no more than there.
     """
     result = Verified(surplus_fails=options.surplus == "fail")
     result.uncompared = {kind: reason for side in (wanted, existing) for kind, reason in side.unread.items()}
@@ -166,7 +169,13 @@ def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t
     if not unknown and "repositories" in options.parts:
         users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - options.not_asked
         # the matrix of the destination has its own users too: what they may is compared for those of the source
-        result.access = compare_access(AccessMatrix(wanted), AccessMatrix(existing), users, _repositories(wanted))
+        there = AccessMatrix(existing)
+        result.access = compare_access(AccessMatrix(wanted), there, users, _repositories(wanted))
+        if whole is not None:
+            others = AccessMatrix(whole)
+            more = compare_access(others, there, others.users - users - options.not_asked, _repositories(wanted))
+            result.access.cells += more.cells
+            result.access.differences += [one for one in more.differences if one.is_wider]
     return result
 
 

@@ -160,12 +160,14 @@ class Read:
     """Both sides, in the names of the destination.
 
     `wanted`: what is selected of the source. `existing`: what the destination has. `surplus`: what it has beyond the source, as far as
-    the selection goes. `names`: accounts that are called otherwise there. `not_migrated`: what is left out, each with the reason.
+    the selection goes. `whole`: the source without the selection, as far as it is known. `names`: accounts that are called otherwise
+    there. `not_migrated`: what is left out, each with the reason.
     """
 
     wanted: Estate
     existing: Estate
     surplus: list[Item]
+    whole: Estate
     names: dict[str, str]
     not_migrated: list[dict[str, t.Any]]
 
@@ -210,7 +212,7 @@ def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str]
         )
     scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
     surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
-    return Read(wanted, existing, surplus, names, not_migrated)
+    return Read(wanted, existing, surplus, whole, names, not_migrated)
 
 
 def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str]) -> list[str] | None:
@@ -401,7 +403,7 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
         surplus=params["surplus"],
         sample=params["sample"],
     )
-    found = compare(both.wanted, both.existing, options, both.surplus)
+    found = compare(both.wanted, both.existing, options, both.surplus, both.whole)
     if found.access is not None and params["sample"]:
         ask_sample(found, both.wanted, source, destination, both.names, options)
     try_logins(found, [(one["username"], one["secret"]) for one in params["logins"]], source, destination, both.names)

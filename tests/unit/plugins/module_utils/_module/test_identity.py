@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
 from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
 from ansible_collections.registryops.migration.plugins.module_utils._module.identity import Sides, import_people, verify_people
@@ -85,3 +86,17 @@ def test_a_run_that_was_stopped_says_that_it_wrote_nothing(tmp_path: Path, check
     counts = read_people_file(files["people_file"], "")["imports"][", ".join(PARTS)]["counts"]
     assert counts["account"] == done["counts"]["account"]
     assert "  ! user bob\n" in done["diff"]["prepared"]
+
+
+def test_rights_of_users_outside_of_a_selection_must_not_grow() -> None:
+    source = MemoryPeople(*example())
+    # who is not selected need not be there: carol belongs to sales, and erin to nobody
+    of_research = [item for item in example() if item.title not in ("user erin", "repository erin/own")]
+    selected = {"organizations": {"include": ["research"], "exclude": []}, "sample": 0}
+    found = verified(source, MemoryPeople(*of_research), **selected)
+    assert found["different"] == 0, found["msg"]
+    # all users but the built-in one
+    assert found["access"]["compared"] == 5 * 2
+    grown = verified(source, MemoryPeople(*of_research, TeamMembership("research", "dev", "carol")), **selected)
+    assert grown["failed"]
+    assert grown["access"]["differences"] == [{"user": "carol", "repository": "research/app", "before": None, "after": "write"}]
