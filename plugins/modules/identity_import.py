@@ -39,7 +39,8 @@ options:
     default: []
   existing_passwords:
     description:
-      - Whether users who are at the destination already get the passwords that they have at the source. That needs both databases.
+      - Whether users who are at the destination already get the passwords that they have at the source. That needs both databases;
+        without that of the destination, O(go_on_without) has to name V(password_hash).
       - New users get them in any case.
     type: str
     choices: [replace, keep]

@@ -19,8 +19,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.ac
     AccessMatrix,
     compare_access,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, People, part_of
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, Estate, Item, Token
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, PARTS, People, part_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import CLASSES, Account, Estate, Item, Token
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import as_here, change_of, rights_of
 
 #: what can be said of an item when both sides are compared
@@ -83,7 +83,9 @@ class LoginDifference:
 
 @dataclasses.dataclass
 class Verified:
-    """What a verification found. `uncompared`: what one side could not tell, and why."""
+    """What a verification found. `uncompared`: what of it one side could not tell, and why: kinds, `password_hash`, `directory_name`, and
+    `access` where rights cannot be computed. `unproven`: those of them that nobody has said may be missing; they are never called equal.
+    """
 
     counts: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
     items: list[ItemDifference] = dataclasses.field(default_factory=list)
@@ -94,13 +96,15 @@ class Verified:
     logins_tried: int = 0
     logins: list[LoginDifference] = dataclasses.field(default_factory=list)
     uncompared: dict[str, str] = dataclasses.field(default_factory=dict)
+    unproven: list[str] = dataclasses.field(default_factory=list)
     surplus_fails: bool = False
 
     @property
     def different(self) -> int:
         """How many differences there are of those that count."""
         rights = len(self.access.differences) if self.access is not None else 0
-        return rights + len(self.items) + len(self.sample) + len(self.logins) + (len(self.surplus) if self.surplus_fails else 0)
+        surplus = len(self.surplus) if self.surplus_fails else 0
+        return rights + len(self.items) + len(self.sample) + len(self.logins) + len(self.unproven) + surplus
 
     def as_document(self) -> dict[str, t.Any]:
         """All of it, for a file: what differs first."""
@@ -117,6 +121,7 @@ class Verified:
             "surplus_fails": self.surplus_fails,
             "counts": {kind: {outcome: counts[outcome] for outcome in OUTCOMES} for kind, counts in self.counts.items()},
             "uncompared": dict(self.uncompared),
+            "unproven": list(self.unproven),
         }
 
 
@@ -152,20 +157,28 @@ def compare(
     is known of the source, in the same names; its other users may miss rights to what is selected, and must have no more than there.
     """
     result = Verified(surplus_fails=options.surplus == "fail")
-    result.uncompared = {kind: reason for side in (wanted, existing) for kind, reason in side.unread.items()}
+    unread = {what: reason for side in (wanted, existing) for what, reason in side.unread.items()}
+    result.uncompared = {what: reason for what, reason in unread.items() if _matters(what, wanted, options)}
     hashes_known = "password_hash" not in existing.unread
     for item in wanted:
-        if part_of(item) not in options.parts or item.kind in result.uncompared:
+        if part_of(item) not in options.parts or item.kind in unread:
             continue
         outcome, differences = _compared(item, existing, options, hashes_known)
         result.counts.setdefault(item.kind, collections.Counter())[outcome] += 1
         if outcome in (MISSING, DIFFERENT):
             result.items.append(ItemDifference(outcome, item, differences))
     for item in surplus if options.surplus != "ignore" else ():
-        if part_of(item) in options.parts and item.kind not in result.uncompared:
+        if part_of(item) in options.parts and item.kind not in unread:
             result.counts.setdefault(item.kind, collections.Counter())[SURPLUS] += 1
             result.surplus.append(ItemDifference(SURPLUS, item))
-    unknown = [kind for kind in ACCESS_KINDS if kind in result.uncompared]
+    unknown = [kind for kind in ACCESS_KINDS if kind in unread]
+    if unknown and "repositories" in options.parts:
+        result.uncompared["access"] = f"what everybody may do depends on {', '.join(unknown)}: {unread[unknown[0]]}"
+    result.unproven = [
+        what
+        for what in result.uncompared
+        if what not in options.without and what != "directory_name" and not (what == "access" and set(unknown) <= set(options.without))
+    ]
     if not unknown and "repositories" in options.parts:
         users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - options.not_asked
         # the matrix of the destination has its own users too: what they may is compared for those of the source
@@ -177,6 +190,18 @@ def compare(
             result.access.cells += more.cells
             result.access.differences += [one for one in more.differences if one.is_wider]
     return result
+
+
+def _matters(what: str, wanted: Estate, options: VerifyOptions) -> bool:
+    """Whether something that one side could not tell belongs to what is compared."""
+    if what in CLASSES:
+        return any(what in PARTS[part] for part in options.parts)
+    if "accounts" not in options.parts:
+        return False
+    users = [one for one in wanted.of(Account).values() if not one.is_organization and one.name not in options.not_asked]
+    if what == "password_hash":
+        return any(one.password_hash or "password_hash" in wanted.unread for one in users)
+    return what == "directory_name" and options.match_directory and any(one.directory_name != "" for one in users)
 
 
 def _repositories(estate: Estate) -> list[tuple[str, str]]:

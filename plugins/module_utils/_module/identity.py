@@ -227,8 +227,6 @@ def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str
 def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> list[dict[str, t.Any]]:
     """What one of the sides cannot tell, and is gone on without; InvalidOption where nobody has said that it may be."""
     params = module.params
-    if existing.unread.get("password_hash") and "accounts" in params["parts"] and not wanted.unread.get("password_hash"):
-        module.warn(f"Passwords of users who are at the destination already stay as they are: {existing.unread['password_hash']}")
     if params["match_directory"] and "directory_name" in wanted.unread:
         module.warn(f"Users of a directory are found by their names alone: {wanted.unread['directory_name']}")
     kinds = kinds_to_read(params["parts"])
@@ -273,7 +271,8 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         coming=params["coming_parts"] if module.check_mode else (),
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
-    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both)
+    kept = {*(destination.built_in if params["built_in"] == "keep" else ()), destination.own_account}
+    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both, kept)
     stopped = params["on_refusal"] == "fail" and any(change.state == REFUSED for change in changes)
     if stopped and not module.check_mode:
         for change in changes:
@@ -313,19 +312,34 @@ def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> l
     return kept
 
 
-def _leave_out_what_cannot_be_written(changes: list[Change], destination: People, allowed: t.Collection[str], both: Read) -> None:
-    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing."""
+def _leave_out_what_cannot_be_written(
+    changes: list[Change], destination: People, allowed: t.Collection[str], both: Read, kept: t.Collection[str]
+) -> None:
+    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing.
+
+    A password that cannot be compared is one of these: nobody knows whether it is to be written. `kept`: accounts whose own does not count.
+    """
     due: dict[str, list[Change]] = {}
+    unknown: list[Change] = []
     for change in changes:
         if change.is_due and change.wanted is not None:
             due.setdefault(change.item.kind, []).append(change)
-            if isinstance(change.wanted, Account) and change.wanted.password_hash:
-                if change.existing is None or "password" in change.differences:
-                    due.setdefault("password_hash", []).append(change)
-    if not due.keys() & {"password_hash", "token"}:
-        # nobody need be asked
-        return
-    reasons = {what: f"the destination: {reason}" for what, reason in destination.unwritable().items() if what in due}
+        if isinstance(change.wanted, Account) and change.wanted.password_hash and (change.is_due or change.state == UNCHANGED):
+            if change.existing is None or "password" in change.differences:
+                due.setdefault("password_hash", []).append(change)
+            elif "password_hash" in both.existing.unread and change.wanted.name not in kept:
+                unknown.append(change)
+    # nobody need be asked where nothing of it is due
+    asked = due.keys() & {"password_hash", "token"}
+    reasons = {what: f"the destination: {reason}" for what, reason in (destination.unwritable() if asked else {}).items() if what in due}
+    if unknown:
+        if "password_hash" not in reasons:
+            due["password_hash"] = []
+            reasons["password_hash"] = (
+                f"the destination: {both.existing.unread['password_hash']} Passwords of users who are there already can then not be compared; "
+                "existing_passwords: keep leaves them as they are."
+            )
+        due["password_hash"] += unknown
     _check_allowed(reasons, allowed, "migrated", "write")
     for what, reason in reasons.items():
         both.not_migrated.append({"what": what, "count": len(due[what]), "reason": reason})
@@ -433,6 +447,7 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
         "sample": {"asked": found.sampled, "differences": document["sample"]["differences"][:MOST_FAILURES]},
         "logins": document["logins"],
         "surplus": document["surplus"][:MOST_FAILURES],
+        "uncompared": document["uncompared"],
         "not_migrated": both.not_migrated,
         "renamed": both.names,
         "people_file": people_file,
@@ -443,9 +458,13 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
 
 def _verify_message(found: Verified, checked: int) -> str:
     compared = f"{checked} items" + (f" and {found.access.cells} pairs of a user and a repository" if found.access is not None else "")
+    allowed = [what for what in found.uncompared if what not in found.unproven]
+    without = f" Not compared: {', '.join(allowed)}." if allowed else ""
     if not found.different:
-        return f"{compared} were compared, and nothing differs."
+        return f"{compared} were compared, and nothing differs.{without}"
     texts = []
+    for what in found.unproven:
+        texts.append(f"{what} could not be compared: {found.uncompared[what]}")
     if found.access is not None and found.access.differences:
         first = found.access.differences[0]
         texts.append(
@@ -461,7 +480,7 @@ def _verify_message(found: Verified, checked: int) -> str:
         texts.append(f"{len(found.logins)} of {found.logins_tried} logins get in on one side only: {found.logins[0].user} is the first.")
     if found.surplus_fails and found.surplus:
         texts.append(f"{len(found.surplus)} items are only at the destination. The first: {found.surplus[0].item.title}.")
-    return f"{' '.join(texts)} {compared} were compared."
+    return f"{' '.join(texts)} {compared} were compared.{without}"
 
 
 def _right(level: str | None) -> str:

@@ -99,6 +99,7 @@ class MSRPeople(People):
         self.own_account = api.login.username.lower()
         self.database = database
         self.accounts_database = accounts_database or (None if api.at_mke else database)
+        self._databases = [one for one in (database, accounts_database) if one is not None]
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -168,6 +169,9 @@ class MSRPeople(People):
                     none_known = AccountSecrets()
                 except MigrationError as error:
                     problem = self._unreachable["password_hash"] = str(error)
+                    # what can be done without it is done without it from now on, and is not tried with it for each user
+                    self.accounts_database = None
+                    self.note(f"{problem} What only the database of the accounts of {self.where} has is neither read nor written.")
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
@@ -474,9 +478,10 @@ class MSRPeople(People):
         return None
 
     def unwritable(self) -> dict[str, str]:
-        found = dict(self._unreachable)
+        found = {what: reason for what, reason in self._unreachable.items() if what != "password_hash"}
         if self.accounts_database is None and not self._writing.can_import():
-            found["password_hash"] = f"{_WITHOUT_DATABASE} {self.where} takes no hashes of passwords in any other way."
+            reason = self._unreachable.get("password_hash", _WITHOUT_DATABASE)
+            found["password_hash"] = f"{reason} {self.where} takes no hashes of passwords in any other way."
         return found
 
     def batch(self, kind: str) -> int:
@@ -496,7 +501,7 @@ class MSRPeople(People):
 
     def close(self) -> None:
         self.api.close()
-        for database in {id(one): one for one in (self.database, self.accounts_database) if one is not None}.values():
+        for database in {id(one): one for one in self._databases}.values():
             database.close()
 
 

@@ -146,7 +146,13 @@ def test_another_password_is_a_difference_where_both_are_known() -> None:
     assert "memory$" not in str(found.as_document())
     unknown = estate_of(*there, user("alice"))
     unknown.unread["password_hash"] = "there is no database."
-    assert not compare(estate_of(*example()), unknown, OPTIONS).different
+    unknowable = compare(estate_of(*example()), unknown, OPTIONS)
+    assert (unknowable.items, unknowable.unproven, unknowable.different) == ([], ["password_hash"], 1)
+    allowed = compare(estate_of(*example()), unknown, dataclasses.replace(OPTIONS, without=["password_hash"]))
+    assert not allowed.different
+    assert allowed.uncompared == {"password_hash": "there is no database."}
+    # nobody is asked for passwords of accounts that are not compared
+    assert not compare(estate_of(*example()), unknown, dataclasses.replace(OPTIONS, parts=["organizations", "repositories"])).uncompared
 
 
 def test_what_one_side_cannot_tell_is_never_called_equal() -> None:
@@ -155,7 +161,13 @@ def test_what_one_side_cannot_tell_is_never_called_equal() -> None:
     found = compare(estate_of(*example()), silent, OPTIONS)
     assert "grant" not in found.counts
     assert found.access is None
-    assert found.uncompared == {"grant": "may not be listed."}
+    assert found.uncompared.keys() == {"grant", "access"}
+    assert "may not be listed." in found.uncompared["access"]
+    assert found.unproven == ["grant", "access"]
+    assert found.different == 2
+    allowed = compare(estate_of(*example()), silent, dataclasses.replace(OPTIONS, without=["grant"]))
+    assert not allowed.different
+    assert allowed.uncompared.keys() == {"grant", "access"}
 
 
 def test_accounts_that_are_kept_do_not_count() -> None:

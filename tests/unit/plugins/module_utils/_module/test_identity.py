@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
 from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
 from ansible_collections.registryops.migration.plugins.module_utils._module.identity import Sides, import_people, verify_people
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
     MemoryPeople,
     by_key,
@@ -100,3 +102,65 @@ def test_rights_of_users_outside_of_a_selection_must_not_grow() -> None:
     grown = verified(source, MemoryPeople(*of_research, TeamMembership("research", "dev", "carol")), **selected)
     assert grown["failed"]
     assert grown["access"]["differences"] == [{"user": "carol", "repository": "research/app", "before": None, "after": "write"}]
+
+
+def without_its_database(*items: t.Any) -> MemoryPeople:
+    people = MemoryPeople(*items)
+    people.estate.unread["password_hash"] = "the database does not answer."
+    return people
+
+
+def test_a_password_that_cannot_be_compared_is_told_of_before_anything_is_written() -> None:
+    source = MemoryPeople(*example())
+    there = (user("alice"), user("admin", is_admin=True))
+    destination = without_its_database(*there)
+    with pytest.raises(InvalidOption, match="password_hash") as caught:
+        imported(source, destination)
+    assert caught.value.subject == "go_on_without"
+    assert "the database does not answer." in str(caught.value)
+    assert not destination.written
+    kept = imported(source, destination, existing_passwords="keep")
+    assert not kept["failed"]
+    assert not kept["not_migrated"]
+    allowed_to = without_its_database(*there)
+    allowed = imported(source, allowed_to, go_on_without=["password_hash"])
+    assert [(row["what"], row["count"]) for row in allowed["not_migrated"]] == [("password_hash", 1)]
+    assert by_key(allowed_to.estate) == by_key(destination.estate)
+
+
+def test_only_passwords_that_would_be_compared_have_to_be_known() -> None:
+    # a new user, one without a password, one of a directory, and those that are left alone
+    source = MemoryPeople(
+        user("admin", password_hash="memory$root"),
+        user("migrator", password_hash="memory$other"),
+        user("new", password_hash="memory$new"),
+        user("plain"),
+        user("erin", directory_name="uid=erin", password_hash="memory$stale"),
+    )
+    destination = without_its_database(user("admin"), user("migrator"), user("plain"), user("erin", directory_name="uid=erin"))
+    destination.own_account = "migrator"
+    done = imported(source, destination)
+    assert not done["failed"], done["msg"]
+    assert destination.lets_in("new", "new")
+
+
+def test_what_could_not_be_compared_fails_unless_it_is_allowed_and_is_told_in_any_case(tmp_path: Path) -> None:
+    source = MemoryPeople(*example())
+    destination = MemoryPeople(*example())
+    destination.estate.unread["password_hash"] = "the database does not answer."
+    people_file = str(tmp_path / "people.json")
+    found = verified(source, destination, people_file=people_file)
+    assert found["failed"]
+    assert found["different"] == 1
+    assert found["uncompared"] == {"password_hash": "the database does not answer."}
+    assert "password_hash could not be compared: the database does not answer." in found["msg"]
+    people = PeopleReport(read_people_file(people_file, ""))
+    assert not people.verified
+    assert people.wrong == ["whether people are as at the source is not known of everything (Passwords)"]
+    assert "<td>The database does not answer.</td><td>no</td>" in people.body()
+    allowed = verified(source, destination, people_file=people_file, go_on_without=["password_hash"])
+    assert not allowed["failed"]
+    assert allowed["msg"].endswith("nothing differs. Not compared: password_hash.")
+    people = PeopleReport(read_people_file(people_file, ""))
+    assert people.verified
+    assert "<td>The database does not answer.</td><td>yes</td>" in people.body()
