@@ -344,7 +344,16 @@ def test_passwords_without_the_destinations_database_are_imported_or_asked_about
     mine = [{"username": "bob", "secret": people.passwords["bob"]}]
     if imports:
         assert not done.get("failed"), done["msg"]
-        assert not run("identity_verify", {**options, "logins": mine}).get("failed")
+        assert not run("identity_import", {**options, "existing_passwords": "keep"})["changed"]
+        # whether the passwords are the same now is not known, and nothing that counts as equal
+        doubtful = run("identity_verify", {**options, "logins": mine})
+        assert doubtful["failed"]
+        assert doubtful["different"] == 1
+        assert "password_hash" in doubtful["msg"]
+        options["go_on_without"] += ["password_hash"]
+        verified = run("identity_verify", {**options, "logins": mine})
+        assert not verified.get("failed"), verified["msg"]
+        assert "password_hash" in verified["uncompared"]
         return
     assert done["failed"]
     assert done["error"]["subject"] == "go_on_without"
@@ -360,17 +369,34 @@ def test_passwords_without_the_destinations_database_are_imported_or_asked_about
     ]
 
 
-def test_a_destinations_database_that_cannot_be_reached_is_told_of_too(old: tuple[Installation, People], new: Installation) -> None:
-    source, _people = old
+@pytest.mark.parametrize("imports", [True, False], ids=["imports", "does not import"])
+def test_a_destinations_database_that_cannot_be_reached_is_told_of_too(
+    old: tuple[Installation, People], new: Installation, imports: bool
+) -> None:
+    source, people = old
+    new.msr.imports_accounts = imports
     options = sides(source, new, **NOBODY_OF_LDAP)
     options["destination"]["database"] = driver(ports.free_port())
     before = rows(new)
     stopped = run("identity_import", options)
     assert stopped["failed"]
-    assert "password_hash" in stopped["error"]["message"]
-    assert "token" in stopped["error"]["message"]
+    # passwords of new users come through the API where there is a way
+    denied = ["token"] if imports else ["token", "password_hash"]
+    assert stopped["error"]["message"].startswith(f"does not name {', '.join(denied)},")
     assert rows(new) == before
-    assert not run("identity_import", {**options, "go_on_without": ["password_hash", "token"]}).get("failed")
+    done = run("identity_import", {**options, "go_on_without": denied})
+    assert not done.get("failed"), done["msg"]
+    assert any("neither read nor written" in note for note in done["notes"])
+    before = rows(new)
+    again = run("identity_import", {**options, "go_on_without": ["token"]})
+    assert again["failed"]
+    assert again["error"]["message"].startswith("does not name password_hash,")
+    assert rows(new) == before
+    allowed = {**options, "go_on_without": ["token", "password_hash"]}
+    assert not run("identity_import", allowed)["changed"]
+    assert run("identity_verify", {**options, "go_on_without": ["token"]})["different"] == 1
+    bob = {"username": "bob", "secret": people.passwords["bob"]}
+    assert run("identity_verify", {**allowed, "logins": [bob]}).get("failed", False) is not imports
 
 
 def test_a_file_with_a_part_says_nothing_of_the_rest(old: tuple[Installation, People], new: Installation, tmp_path: Path) -> None:

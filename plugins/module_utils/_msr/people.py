@@ -95,8 +95,11 @@ class MSRPeople(People):
     ) -> None:
         self.api = api
         self.where = api.host
+        # names are in lower case here, however somebody signs in
+        self.own_account = api.login.username.lower()
         self.database = database
         self.accounts_database = accounts_database or (None if api.at_mke else database)
+        self._databases = [one for one in (database, accounts_database) if one is not None]
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -166,6 +169,9 @@ class MSRPeople(People):
                     none_known = AccountSecrets()
                 except MigrationError as error:
                     problem = self._unreachable["password_hash"] = str(error)
+                    # what can be done without it is done without it from now on, and is not tried with it for each user
+                    self.accounts_database = None
+                    self.note(f"{problem} What only the database of the accounts of {self.where} has is neither read nor written.")
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
@@ -234,7 +240,7 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "teams", team, "repositoryAccess"), f"what team {organization}/{team} may do"
         grants = []
         for document in self.api.registry.pages(path, "repositoryAccessList", what=what, absent=("NO_SUCH_",)):
-            level = level_of(document)
+            level = level_of(document, what)
             namespace, name = text(document, "repository", "namespace"), text(document, "repository", "name")
             if not namespace or not name:
                 raise InvalidAnswer("has a repository without its name.", subject=what)
@@ -247,7 +253,7 @@ class MSRPeople(People):
         grants = []
         for document in self.api.registry.pages(path, "teamAccessList", what=what, absent=("NO_SUCH_",)):
             # teams are called by their ids here; one that is known no more has been deleted, and lets nobody do anything
-            team, level = teams.get(text(document, "team", "id")), level_of(document)
+            team, level = teams.get(text(document, "team", "id")), level_of(document, what)
             if team is not None and level is not None:
                 grants.append(Grant(organization, team, organization, "", level))
         return grants
@@ -418,7 +424,7 @@ class MSRPeople(People):
         if grant.repository:
             return _same(grant.key, self._repository_grants(grant.organization, grant.team))
         path = in_path("repositoryNamespaces", grant.namespace, "teamAccess", grant.team)
-        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)))
+        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)), grant.title)
         return None if level is None else Grant(grant.organization, grant.team, grant.namespace, "", level)
 
     # -- writing
@@ -472,9 +478,10 @@ class MSRPeople(People):
         return None
 
     def unwritable(self) -> dict[str, str]:
-        found = dict(self._unreachable)
+        found = {what: reason for what, reason in self._unreachable.items() if what != "password_hash"}
         if self.accounts_database is None and not self._writing.can_import():
-            found["password_hash"] = f"{_WITHOUT_DATABASE} {self.where} takes no hashes of passwords in any other way."
+            reason = self._unreachable.get("password_hash", _WITHOUT_DATABASE)
+            found["password_hash"] = f"{reason} {self.where} takes no hashes of passwords in any other way."
         return found
 
     def batch(self, kind: str) -> int:
@@ -487,14 +494,14 @@ class MSRPeople(People):
     def level(self, user: str, namespace: str, repository: str) -> str | None:
         path = in_path("accounts", user, "repositoryAccess", namespace, repository)
         what = f"what {user} may do with {namespace}/{repository}"
-        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)))
+        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)), what)
 
     def lets_in(self, user: str, secret: str) -> bool:
         return self.api.lets_in(user, secret)
 
     def close(self) -> None:
         self.api.close()
-        for database in {id(one): one for one in (self.database, self.accounts_database) if one is not None}.values():
+        for database in {id(one): one for one in self._databases}.values():
             database.close()
 
 
