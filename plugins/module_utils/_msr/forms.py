@@ -28,6 +28,9 @@ Document = dict[str, t.Any]
 LEVELS: t.Mapping[str, str] = {"read": "read-only", "write": "read-write", "admin": "admin"}
 _LEVELS_BACK = {theirs: ours for ours, theirs in LEVELS.items()}
 
+#: the full name of an inactive user who has been created, and does not have yet what only the database can give
+UNFINISHED = "Being migrated: this user cannot sign in yet"
+
 #: how a team follows a directory, with what stands there when it does not
 SYNC_FIELDS: t.Mapping[str, t.Any] = {
     "selectGroupMembers": False,
