@@ -90,6 +90,8 @@ class People(abc.ABC):
     where: str = ""
     #: accounts that an installation has from its beginning: their passwords and rights are not overwritten unless that is asked for
     built_in: t.ClassVar[frozenset[str]] = frozenset()
+    #: the account that requests are made with: without it, with another password or with fewer rights, a run would end half-way
+    own_account: str = ""
 
     # -- reading
     @abc.abstractmethod
@@ -115,6 +117,10 @@ class People(abc.ABC):
     @abc.abstractmethod
     def write(self, changes: t.Sequence[Change]) -> list[MigrationError | None]:
         """Carry out changes (created, changed, removed) that are of one kind. What went wrong with each; None where nothing did."""
+
+    def unwritable(self) -> dict[str, str]:
+        """What this installation cannot be given, kinds or `password_hash`, and why. For after `read`, before anything is written."""
+        return {}
 
     def notes(self) -> list[str]:
         """What has been read or written in another way than one would think, and whoever runs this ought to know."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import types
@@ -15,8 +16,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
+from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
-from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS, REFUSED, STATES, Change, People
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    NOT_ATTEMPTED,
+    PARTS,
+    REFUSED,
+    STATES,
+    UNCHANGED,
+    Change,
+    People,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._identity.matching import renamed, renaming
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
     CLASSES,
@@ -150,20 +160,21 @@ class Read:
     """Both sides, in the names of the destination.
 
     `wanted`: what is selected of the source. `existing`: what the destination has. `surplus`: what it has beyond the source, as far as
-    the selection goes. `names`: accounts that are called otherwise there. `not_migrated`: what is left out, each with the reason.
+    the selection goes. `whole`: the source without the selection, as far as it is known. `names`: accounts that are called otherwise
+    there. `not_migrated`: what is left out, each with the reason.
     """
 
     wanted: Estate
     existing: Estate
     surplus: list[Item]
+    whole: Estate
     names: dict[str, str]
     not_migrated: list[dict[str, t.Any]]
 
 
-def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Estate:
+def read_source(module: AnsibleModule, sides: Sides, selection: Selection, kinds: t.Collection[str]) -> Estate:
     """The source, of a connection or a file; warns of patterns that match nothing there."""
     params = module.params
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
     if params.get("source_file"):
         estate = read_estate(params["source_file"], "source_file")
     else:
@@ -174,24 +185,34 @@ def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Es
     return estate
 
 
-def read_both(module: AnsibleModule, sides: Sides) -> Read:
-    """Read both sides, and find out who is who; raises MigrationErrors."""
+def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str] = ()) -> Read:
+    """Read both sides, and find out who is who; raises MigrationErrors. `more_kinds`: beside those of the parts."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    source = read_source(module, sides, selection)
-    chosen = select(source, selection)
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
-    existing = sides.open("destination").read(kinds, _namespaces(selection, chosen, params["rename"]))
+    kinds = kinds_to_read(params["parts"]) | selection.kinds | set(more_kinds)
+    destination = sides.open("destination")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # what of the destination matters may depend on the source; else both are read at the same time
+        reading = pool.submit(destination.read, kinds) if selection.namespaces is None else None
+        source = read_source(module, sides, selection, kinds)
+        chosen = select(source, selection)
+        if reading is None:
+            existing = destination.read(kinds, _namespaces(selection, chosen, params["rename"]))
+        else:
+            existing = reading.result()
     names = renaming(source, existing, params["rename"], params["match_directory"])
     wanted, whole = renamed(chosen, names), renamed(source, names)
     not_migrated = _not_migrated(module, wanted, existing)
     unread = {*source.unread, *existing.unread}
-    surplus = [
-        item
-        for item in select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
-        if item.kind not in unread and whole.like(item) is None
-    ]
-    return Read(wanted, existing, surplus, names, not_migrated)
+    if source.is_part and params["surplus"] in ("remove", "fail"):
+        raise InvalidOption(
+            f"cannot be {params['surplus']}: the file has a selection, and says nothing of what it leaves out.",
+            subject="surplus",
+            hint="Export everything, or give the source itself.",
+        )
+    scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
+    surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
+    return Read(wanted, existing, surplus, whole, names, not_migrated)
 
 
 def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str]) -> list[str] | None:
@@ -206,8 +227,6 @@ def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str
 def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> list[dict[str, t.Any]]:
     """What one of the sides cannot tell, and is gone on without; InvalidOption where nobody has said that it may be."""
     params = module.params
-    if existing.unread.get("password_hash") and "accounts" in params["parts"] and not wanted.unread.get("password_hash"):
-        module.warn(f"Passwords of users who are at the destination already stay as they are: {existing.unread['password_hash']}")
     if params["match_directory"] and "directory_name" in wanted.unread:
         module.warn(f"Users of a directory are found by their names alone: {wanted.unread['directory_name']}")
     kinds = kinds_to_read(params["parts"])
@@ -218,14 +237,7 @@ def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> li
         for what in NOT_ALWAYS_READ
         if what in reasons and (what in kinds or (what == "password_hash" and "accounts" in params["parts"]))
     ]
-    allowed = set(params["go_on_without"])
-    denied = [what for what in missing if what not in allowed]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be migrated. {' '.join(_sentence(reasons[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed({what: reasons[what] for what in missing}, params["go_on_without"], "migrated", "read")
     result = []
     for what in missing:
         count = len(wanted.of(CLASSES[what])) if what in CLASSES else sum(not one.is_organization for one in wanted.of(Account).values())
@@ -253,13 +265,20 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         built_in=params["built_in"],
         passwords=params["existing_passwords"],
         match_directory=params["match_directory"],
+        same=set(params["rename"].values()),
         surplus=params["surplus"],
         removed=params["surplus_kinds"],
         coming=params["coming_parts"] if module.check_mode else (),
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
+    kept = {*(destination.built_in if params["built_in"] == "keep" else ()), destination.own_account}
+    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both, kept)
+    stopped = params["on_refusal"] == "fail" and any(change.state == REFUSED for change in changes)
+    if stopped and not module.check_mode:
+        for change in changes:
+            # nothing that says what was done may call it done
+            change.state = NOT_ATTEMPTED if change.is_due else change.state
     done = summed(changes)
-    stopped = bool(done.refused) and params["on_refusal"] == "fail"
     if not module.check_mode and not stopped:
         done = apply(destination, changes, workers=params["workers"], on_error=params["on_error"])
     result = _import_result(module, both, done, stopped)
@@ -291,6 +310,59 @@ def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> l
     for kind, (count, reason) in left_out.items():
         both.not_migrated.append({"what": kind, "count": count, "reason": f"the destination: {reason}"})
     return kept
+
+
+def _leave_out_what_cannot_be_written(
+    changes: list[Change], destination: People, allowed: t.Collection[str], both: Read, kept: t.Collection[str]
+) -> None:
+    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing.
+
+    A password that cannot be compared is one of these: nobody knows whether it is to be written. `kept`: accounts whose own does not count.
+    """
+    due: dict[str, list[Change]] = {}
+    unknown: list[Change] = []
+    for change in changes:
+        if change.is_due and change.wanted is not None:
+            due.setdefault(change.item.kind, []).append(change)
+        if isinstance(change.wanted, Account) and change.wanted.password_hash and (change.is_due or change.state == UNCHANGED):
+            if change.existing is None or "password" in change.differences:
+                due.setdefault("password_hash", []).append(change)
+            elif "password_hash" in both.existing.unread and change.wanted.name not in kept:
+                unknown.append(change)
+    # nobody need be asked where nothing of it is due
+    asked = due.keys() & {"password_hash", "token"}
+    reasons = {what: f"the destination: {reason}" for what, reason in (destination.unwritable() if asked else {}).items() if what in due}
+    if unknown:
+        if "password_hash" not in reasons:
+            due["password_hash"] = []
+            reasons["password_hash"] = (
+                f"the destination: {both.existing.unread['password_hash']} Passwords of users who are there already can then not be compared; "
+                "existing_passwords: keep leaves them as they are."
+            )
+        due["password_hash"] += unknown
+    _check_allowed(reasons, allowed, "migrated", "write")
+    for what, reason in reasons.items():
+        both.not_migrated.append({"what": what, "count": len(due[what]), "reason": reason})
+        if what != "password_hash":
+            left_out = set(map(id, due[what]))
+            changes[:] = [change for change in changes if id(change) not in left_out]
+            continue
+        for change in due[what]:
+            if isinstance(change.wanted, Account):
+                change.wanted = dataclasses.replace(change.wanted, password_hash="")
+                if change.differences.pop("password", None) and not change.differences:
+                    change.state = UNCHANGED
+
+
+def _check_allowed(reasons: t.Mapping[str, str], allowed: t.Collection[str], done: str, to_do: str) -> None:
+    """InvalidOption where something is missing that may not be. `done`, `to_do`: what cannot be done with it."""
+    denied = [what for what in reasons if what not in allowed]
+    if denied:
+        raise InvalidOption(
+            f"does not name {', '.join(denied)}, which cannot be {done}. {' '.join(_sentence(reasons[what]) for what in denied)}",
+            subject="go_on_without",
+            hint=f"Give what it takes to {to_do} that, or name it there to go on without it.",
+        )
 
 
 def _import_result(module: AnsibleModule, both: Read, done: Applied, stopped: bool) -> Result:
@@ -333,17 +405,19 @@ def _import_message(done: Applied, stopped: bool, check_mode: bool) -> str:
 def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     """Compare both sides; the result, whose `failed` says whether anything differs."""
     params = module.params
-    both = read_both(module, sides)
+    both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
         kept=destination.built_in if params["built_in"] == "keep" else (),
+        own_account=destination.own_account,
         match_directory=params["match_directory"],
+        same=set(params["rename"].values()),
         without=params["go_on_without"],
         surplus=params["surplus"],
         sample=params["sample"],
     )
-    found = compare(both.wanted, both.existing, options, both.surplus)
+    found = compare(both.wanted, both.existing, options, both.surplus, both.whole)
     if found.access is not None and params["sample"]:
         ask_sample(found, both.wanted, source, destination, both.names, options)
     try_logins(found, [(one["username"], one["secret"]) for one in params["logins"]], source, destination, both.names)
@@ -373,6 +447,7 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
         "sample": {"asked": found.sampled, "differences": document["sample"]["differences"][:MOST_FAILURES]},
         "logins": document["logins"],
         "surplus": document["surplus"][:MOST_FAILURES],
+        "uncompared": document["uncompared"],
         "not_migrated": both.not_migrated,
         "renamed": both.names,
         "people_file": people_file,
@@ -383,9 +458,13 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
 
 def _verify_message(found: Verified, checked: int) -> str:
     compared = f"{checked} items" + (f" and {found.access.cells} pairs of a user and a repository" if found.access is not None else "")
+    allowed = [what for what in found.uncompared if what not in found.unproven]
+    without = f" Not compared: {', '.join(allowed)}." if allowed else ""
     if not found.different:
-        return f"{compared} were compared, and nothing differs."
+        return f"{compared} were compared, and nothing differs.{without}"
     texts = []
+    for what in found.unproven:
+        texts.append(f"{what} could not be compared: {found.uncompared[what]}")
     if found.access is not None and found.access.differences:
         first = found.access.differences[0]
         texts.append(
@@ -401,7 +480,7 @@ def _verify_message(found: Verified, checked: int) -> str:
         texts.append(f"{len(found.logins)} of {found.logins_tried} logins get in on one side only: {found.logins[0].user} is the first.")
     if found.surplus_fails and found.surplus:
         texts.append(f"{len(found.surplus)} items are only at the destination. The first: {found.surplus[0].item.title}.")
-    return f"{' '.join(texts)} {compared} were compared."
+    return f"{' '.join(texts)} {compared} were compared.{without}"
 
 
 def _right(level: str | None) -> str:
@@ -413,16 +492,13 @@ def export_people(module: AnsibleModule, sides: Sides) -> Result:
     """Read the source and write the file, unless in check mode or as it is already."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    estate = select(read_source(module, sides, selection), selection)
+    kinds = kinds_to_read(params["parts"]) | selection.kinds
+    estate = select(read_source(module, sides, selection, kinds), selection)
+    # whoever reads the file must not take it for "there is none"
+    estate.unread.update({kind: "it was in none of the parts that were exported." for kind in CLASSES if kind not in kinds})
     needed = {*kinds_to_read(params["parts"]), *(("password_hash",) if "accounts" in params["parts"] else ())}
     unread = {what: reason for what, reason in estate.unread.items() if what in needed}
-    denied = [what for what in unread if what not in params["go_on_without"]]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be read. {' '.join(_sentence(unread[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed(unread, params["go_on_without"], "read", "read")
     changed = _as_in(params["path"]) != estate.as_document()
     if changed and not module.check_mode:
         estate.write(params["path"])

@@ -97,8 +97,11 @@ class MSRPeople(People):
     ) -> None:
         self.api = api
         self.where = api.host
+        # names are in lower case here, however somebody signs in
+        self.own_account = api.login.username.lower()
         self.database = database
         self.accounts_database = accounts_database or (None if api.at_mke else database)
+        self._databases = [one for one in (database, accounts_database) if one is not None]
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
@@ -107,6 +110,8 @@ class MSRPeople(People):
         #: where users come from: `managed` or `ldap`; empty as long as it is not known
         self._backend = ""
         self._notes: list[str] = []
+        #: what the database is needed for, and why it did not answer
+        self._unreachable: dict[str, str] = {}
         self._writing = Writing(self)
 
     def _each(self, function: t.Callable[[Thing], Found], things: t.Iterable[Thing]) -> list[Found]:
@@ -167,7 +172,10 @@ class MSRPeople(People):
                     secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
                     none_known = AccountSecrets()
                 except MigrationError as error:
-                    problem = str(error)
+                    problem = self._unreachable["password_hash"] = str(error)
+                    # what can be done without it is done without it from now on, and is not tried with it for each user
+                    self.accounts_database = None
+                    self.note(f"{problem} What only the database of the accounts of {self.where} has is neither read nor written.")
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
@@ -250,7 +258,7 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "teams", team, "repositoryAccess"), f"what team {organization}/{team} may do"
         grants = []
         for document in self.api.registry.pages(path, "repositoryAccessList", what=what, absent=("NO_SUCH_",)):
-            level = level_of(document)
+            level = level_of(document, what)
             namespace, name = text(document, "repository", "namespace"), text(document, "repository", "name")
             if not namespace or not name:
                 raise InvalidAnswer("has a repository without its name.", subject=what)
@@ -263,7 +271,7 @@ class MSRPeople(People):
         grants = []
         for document in self.api.registry.pages(path, "teamAccessList", what=what, absent=("NO_SUCH_",)):
             # teams are called by their ids here; one that is known no more has been deleted, and lets nobody do anything
-            team, level = teams.get(text(document, "team", "id")), level_of(document)
+            team, level = teams.get(text(document, "team", "id")), level_of(document, what)
             if team is not None and level is not None:
                 grants.append(Grant(organization, team, organization, "", level))
         return grants
@@ -333,7 +341,7 @@ class MSRPeople(People):
             try:
                 rows = self.database.rows(*TOKENS)
             except MigrationError as error:
-                problem = str(error)
+                problem = self._unreachable["token"] = str(error)
             else:
                 lost = 0
                 for row in rows:
@@ -434,7 +442,7 @@ class MSRPeople(People):
         if grant.repository:
             return _same(grant.key, self._repository_grants(grant.organization, grant.team))
         path = in_path("repositoryNamespaces", grant.namespace, "teamAccess", grant.team)
-        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)))
+        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)), grant.title)
         return None if level is None else Grant(grant.organization, grant.team, grant.namespace, "", level)
 
     # -- writing
@@ -505,11 +513,18 @@ class MSRPeople(People):
 
     def takes_hashes(self) -> bool:
         """Whether users can be created with the hashes of their passwords without the database."""
-        return self._writing.takes_hashes()
+        return self._writing.can_import()
 
     def has_password(self, user: str) -> None:
         """A new user has been given a password in another way: `notes` need not tell of a random one."""
         self._writing.has_password(user)
+
+    def unwritable(self) -> dict[str, str]:
+        found = {what: reason for what, reason in self._unreachable.items() if what != "password_hash"}
+        if self.accounts_database is None and not self._writing.can_import():
+            reason = self._unreachable.get("password_hash", _WITHOUT_DATABASE)
+            found["password_hash"] = f"{reason} {self.where} takes no hashes of passwords in any other way."
+        return found
 
     def batch(self, kind: str) -> int:
         return BATCHES.get(kind, 1)
@@ -521,14 +536,14 @@ class MSRPeople(People):
     def level(self, user: str, namespace: str, repository: str) -> str | None:
         path = in_path("accounts", user, "repositoryAccess", namespace, repository)
         what = f"what {user} may do with {namespace}/{repository}"
-        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)))
+        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)), what)
 
     def lets_in(self, user: str, secret: str) -> bool:
         return self.api.lets_in(user, secret)
 
     def close(self) -> None:
         self.api.close()
-        for database in {id(one): one for one in (self.database, self.accounts_database) if one is not None}.values():
+        for database in {id(one): one for one in self._databases}.values():
             database.close()
 
 

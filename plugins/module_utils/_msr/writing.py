@@ -199,6 +199,21 @@ class Writing:
             problems[position] = _problem(self._import_these, [account])
         return set(new)
 
+    def can_import(self) -> bool:
+        """Whether the server takes users with the hashes of their passwords; asked once, with none of them."""
+        if self._imports is None:
+            try:
+                self._imports = self._ask_to_import([]) is not None
+            except RegistryError as error:
+                # whoever minds that there is none knows what it would be
+                self._imports = error.status != 404
+        return self._imports
+
+    def _ask_to_import(self, documents: t.Sequence[t.Mapping[str, t.Any]]) -> t.Any:
+        """What the server says to the import of users; None where it has no such thing."""
+        what = f"{len(documents)} users"
+        return self._accounts.ask("POST", "/admin/importAccounts", None, {"accounts": documents}, what=what, absent=(NO_HANDLER,))
+
     def _import_these(self, accounts: t.Sequence[Account]) -> bool:
         """False where the server does not have such a thing."""
         documents = [
@@ -213,9 +228,7 @@ class Writing:
             for account in accounts
         ]
         try:
-            reply = self._accounts.ask(
-                "POST", "/admin/importAccounts", None, {"accounts": documents}, what=f"{len(accounts)} users", absent=(NO_HANDLER,)
-            )
+            reply = self._ask_to_import(documents)
         except RegistryError as error:
             # those that were there are named, the others are there now: an answer that was lost has the same effect
             if "ACCOUNTS_EXIST" in error.codes:
@@ -226,16 +239,6 @@ class Writing:
             reply = None
         self._imports = reply is not None
         return self._imports
-
-    def takes_hashes(self) -> bool:
-        """Whether users can be created with the hashes of their passwords without the database; the server is asked once."""
-        if self._imports is None:
-            try:
-                self._import_these([])
-            except RegistryError:
-                # it does not like what it was sent, and so knows what that is
-                self._imports = True
-        return bool(self._imports)
 
     def _write_account(self, wanted: Account | None, existing: Account | None) -> dict[str, t.Any]:
         """Write what the API takes, and return what is left for the database."""
