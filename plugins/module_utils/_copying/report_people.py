@@ -194,9 +194,10 @@ class PeopleReport:
         )
         unproven = found.get("unproven") or ()
         uncompared = [
-            (_title(what), sentence(reason), "no" if what in unproven else "yes") for what, reason in (found.get("uncompared") or {}).items()
+            (_title(what), sentence(reason), "yes" if what in unproven else "no")
+            for what, reason in (found.get("uncompared") or {}).items()
         ]
-        texts.append(_table("Not compared", ("What", "Reason", "Allowed"), uncompared))
+        texts.append(_table("Not compared", ("What", "Reason", "Counts as a difference"), uncompared))
         surplus = [(one["name"],) for one in found.get("surplus") or ()]
         texts.append(_table("Only at the destination", ("Item",), surplus))
         texts.append(_counts("Compared", found["counts"], _OUTCOMES))

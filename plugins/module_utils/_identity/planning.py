@@ -326,10 +326,11 @@ def _another(item: Account, existing: Account, known: bool) -> MigrationError | 
     # None is not known
     if not known and "" in (item.directory_name, existing.directory_name) and (item.directory_name or existing.directory_name):
         here, there = ("the destination", "the source") if existing.directory_name else ("the source", "the destination")
+        one = f"{{{item.name}: {item.name}}}"
         return ItemRefused(
             f"comes from a directory at {here}, and is an account of the product's own at {there}.",
             subject=item.title,
-            hint=f"If they are two people, give one another name with rename; if they are one, say so with rename: {{{item.name}: {item.name}}}.",
+            hint=f"If they are two people, give one another name with rename; if they are one, say so with rename: {one}.",
         )
     return None
 

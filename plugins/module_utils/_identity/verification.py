@@ -128,9 +128,9 @@ class Verified:
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
     """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens, rights and members, as far as
-    they are there; of `own_account` the rights are those of the source. `match_directory`: the entries
-    of users in the directory are compared, but for those in `same`, which are known to be the same. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
-    repository of which the products are asked; -1 for all.
+    they are there; of `own_account` the rights are those of the source. `match_directory`: the entries of users in the directory are
+    compared, but for those in `same`, which are known to be the same. `without`: kinds of which something may be missing. `sample`: pairs
+    of a user and a repository of which the products are asked; -1 for all.
     """
 
     parts: t.Collection[str]

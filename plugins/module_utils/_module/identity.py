@@ -336,8 +336,8 @@ def _leave_out_what_cannot_be_written(
         if "password_hash" not in reasons:
             due["password_hash"] = []
             reasons["password_hash"] = (
-                f"the destination: {both.existing.unread['password_hash']} Passwords of users who are there already can then not be compared; "
-                "existing_passwords: keep leaves them as they are."
+                f"the destination: {both.existing.unread['password_hash']} Passwords of users who are there already can then not be "
+                "compared; existing_passwords: keep leaves them as they are."
             )
         due["password_hash"] += unknown
     _check_allowed(reasons, allowed, "migrated", "write")

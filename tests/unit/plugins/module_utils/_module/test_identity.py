@@ -36,12 +36,29 @@ class Task:
         self.no_log_values: set[str] = set()
         self.warnings: list[str] = []
         self.params: dict[str, t.Any] = {
-            **{"source": {}, "destination": {}, "source_file": None, "parts": list(PARTS), "go_on_without": []},
-            **{"organizations": None, "repositories": None, "users": None, "tokens": None},
-            **{"rename": {}, "match_directory": True, "built_in": "keep", "people_file": None},
-            **{"coming_parts": [], "existing_passwords": "replace", "surplus": "report", "surplus_kinds": list(REMOVABLE)},
-            **{"on_refusal": "fail", "on_error": "skip", "workers": 0, "plan_file": None},
-            **{"sample": 10, "logins": []},
+            "source": {},
+            "destination": {},
+            "source_file": None,
+            "parts": list(PARTS),
+            "organizations": None,
+            "repositories": None,
+            "users": None,
+            "tokens": None,
+            "go_on_without": [],
+            "rename": {},
+            "match_directory": True,
+            "built_in": "keep",
+            "people_file": None,
+            "coming_parts": [],
+            "existing_passwords": "replace",
+            "surplus": "report",
+            "surplus_kinds": list(REMOVABLE),
+            "on_refusal": "fail",
+            "on_error": "skip",
+            "workers": 0,
+            "plan_file": None,
+            "sample": 10,
+            "logins": [],
             **params,
         }
 
@@ -157,10 +174,10 @@ def test_what_could_not_be_compared_fails_unless_it_is_allowed_and_is_told_in_an
     people = PeopleReport(read_people_file(people_file, ""))
     assert not people.verified
     assert people.wrong == ["whether people are as at the source is not known of everything (Passwords)"]
-    assert "<td>The database does not answer.</td><td>no</td>" in people.body()
+    assert "<td>The database does not answer.</td><td>yes</td>" in people.body()
     allowed = verified(source, destination, people_file=people_file, go_on_without=["password_hash"])
     assert not allowed["failed"]
     assert allowed["msg"].endswith("nothing differs. Not compared: password_hash.")
     people = PeopleReport(read_people_file(people_file, ""))
     assert people.verified
-    assert "<td>The database does not answer.</td><td>yes</td>" in people.body()
+    assert "<td>The database does not answer.</td><td>no</td>" in people.body()
