@@ -179,7 +179,9 @@ def test_everybody_may_do_what_they_could_do(moved: Moved) -> None:
     before, after = Named(moved.source), Named(moved.destination)
     assert before.rights
     assert {key: level for key, level in after.rights.items() if key[0] in before.accounts} == before.rights
-    assert moved.control.report()["people"]
+    people = moved.control.report()["people"]
+    assert people["verified"]
+    assert people["different"] == 0
 
 
 def test_passwords_log_in(moved: Moved) -> None:

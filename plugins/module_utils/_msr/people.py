@@ -37,6 +37,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
 from ansible_collections.registryops.migration.plugins.module_utils._msr.api import MSRAPI, NO_HANDLER, in_path
 from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import (
     POLICY_PATHS,
+    UNFINISHED,
     account_of,
     flag,
     level_of,
@@ -60,6 +61,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.rows im
 )
 from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing, some
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
     InvalidAnswer,
     InvalidName,
     InvalidOption,
@@ -105,6 +107,8 @@ class MSRPeople(People):
         self._ids: dict[str, str] = {}
         self._links_groups = True
         self._unites_mirroring = True
+        #: where users come from: `managed` or `ldap`; empty as long as it is not known
+        self._backend = ""
         self._notes: list[str] = []
         #: what the database is needed for, and why it did not answer
         self._unreachable: dict[str, str] = {}
@@ -178,9 +182,23 @@ class MSRPeople(People):
             if flag(document, "otpEnabled"):
                 second_factors.append(text(document, "name"))
             # who is in no row of the database has no password and no directory; without it, that is not known
-            yield self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+            account = self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+            # whom a run that was ended has left half made is not there yet
+            if account.full_name != UNFINISHED:
+                yield account
+        if with_secrets:
+            self._find_backend()
         if second_factors:
             self.note(f"{some(second_factors)} sign in to {self.where} with a second factor, which has to be set up anew elsewhere.")
+
+    def _find_backend(self) -> None:
+        """Find out where users come from, as far as one may know."""
+        try:
+            found = self.api.accounts.get("/config/auth", what=f"the users of {self.where}", absent=(NO_HANDLER,))
+        except (AccessDenied, RegistryError):
+            # then it is found out from what creating them is answered with
+            found = None
+        self._backend = text(found, "backend")
 
     def _add_teams(self, estate: Estate, organizations: t.Sequence[str], wanted: frozenset[str]) -> None:
         by_organization = dict(zip(organizations, self._each(self._team_documents, organizations)))
@@ -475,7 +493,31 @@ class MSRPeople(People):
                 subject=account.title,
                 hint="Migrate this account without its hash, and have its password set anew.",
             )
+        return None if account.is_organization or name in self._ids else self._user_refusal(account)
+
+    def _user_refusal(self, user: Account) -> MigrationError | None:
+        """Why a new user cannot come from where they would have to."""
+        if self._backend == "ldap" and not user.directory_name:
+            return InvalidOption(
+                "cannot be created: users here come from a directory, and this one is in none.",
+                subject=user.title,
+                hint="Have the user in the directory, let the destination manage its accounts by itself, or leave this one out.",
+            )
+        if self._backend == "managed" and user.directory_name and self.accounts_database is None:
+            return InvalidOption(
+                "comes from a directory, and there is none here.",
+                subject=user.title,
+                hint="Have the destination use the directory, or give the option database, with which the user is known as one of it.",
+            )
         return None
+
+    def takes_hashes(self) -> bool:
+        """Whether users can be created with the hashes of their passwords without the database."""
+        return self._writing.can_import()
+
+    def has_password(self, user: str) -> None:
+        """A new user has been given a password in another way: `notes` need not tell of a random one."""
+        self._writing.has_password(user)
 
     def unwritable(self) -> dict[str, str]:
         found = {what: reason for what, reason in self._unreachable.items() if what != "password_hash"}
