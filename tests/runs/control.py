@@ -57,7 +57,7 @@ class Control:
         self.report_folder = folder / "report"
         self.configuration = folder / "ansible.cfg"
         self.configuration.touch()
-        self.share_among(hosts)
+        self.write("hosts.yml", {"registry_workers": {"hosts": dict(hosts), "vars": _LOCAL}} if hosts else {})
         self.variables = {
             "registry_source": source,
             "registry_destination": destination,
@@ -67,10 +67,6 @@ class Control:
         }
         self._passwords = [value for side in (source, destination) for value in _passwords_of(side)]
         self.write("group_vars/all/registries.yml", self.variables)
-
-    def share_among(self, hosts: t.Mapping[str, t.Any]) -> None:
-        """Have these workers do the work, each with its variables; without any, the controller itself does."""
-        self.write("hosts.yml", {"registry_workers": {"hosts": dict(hosts), "vars": _LOCAL}} if hosts else {})
 
     def write(self, name: str, document: t.Any) -> None:
         """Give the inventory a file."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import types
@@ -15,6 +16,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
+from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
 from ansible_collections.registryops.migration.plugins.module_utils._identity.automation import AUTOMATION, allow_pauses, pause
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
@@ -170,10 +172,9 @@ class Read:
     not_migrated: list[dict[str, t.Any]]
 
 
-def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Estate:
+def read_source(module: AnsibleModule, sides: Sides, selection: Selection, kinds: t.Collection[str]) -> Estate:
     """The source, of a connection or a file; warns of patterns that match nothing there."""
     params = module.params
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
     if params.get("source_file"):
         estate = read_estate(params["source_file"], "source_file")
     else:
@@ -184,23 +185,33 @@ def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Es
     return estate
 
 
-def read_both(module: AnsibleModule, sides: Sides) -> Read:
-    """Read both sides, and find out who is who; raises MigrationErrors."""
+def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str] = ()) -> Read:
+    """Read both sides, and find out who is who; raises MigrationErrors. `more_kinds`: beside those of the parts."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    source = read_source(module, sides, selection)
-    chosen = select(source, selection)
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
-    existing = sides.open("destination").read(kinds, _namespaces(selection, chosen, params["rename"]))
+    kinds = kinds_to_read(params["parts"]) | selection.kinds | set(more_kinds)
+    destination = sides.open("destination")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # what of the destination matters may depend on the source; else both are read at the same time
+        reading = pool.submit(destination.read, kinds) if selection.namespaces is None else None
+        source = read_source(module, sides, selection, kinds)
+        chosen = select(source, selection)
+        if reading is None:
+            existing = destination.read(kinds, _namespaces(selection, chosen, params["rename"]))
+        else:
+            existing = reading.result()
     names = renaming(source, existing, params["rename"], params["match_directory"])
     wanted, whole = renamed(chosen, names), renamed(source, names)
     not_migrated = _not_migrated(module, wanted, existing)
     unread = {*source.unread, *existing.unread}
-    surplus = [
-        item
-        for item in select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
-        if item.kind not in unread and whole.like(item) is None
-    ]
+    if source.is_part and params["surplus"] in ("remove", "fail"):
+        raise InvalidOption(
+            f"cannot be {params['surplus']}: the file has a selection, and says nothing of what it leaves out.",
+            subject="surplus",
+            hint="Export everything, or give the source itself.",
+        )
+    scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
+    surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
     return Read(wanted, existing, surplus, names, not_migrated)
 
 
@@ -387,7 +398,7 @@ def _import_message(done: Applied, stopped: bool, check_mode: bool) -> str:
 def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     """Compare both sides; the result, whose `failed` says whether anything differs."""
     params = module.params
-    both = read_both(module, sides)
+    both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
     if params["automation"] == "paused":
         allow_pauses(both.wanted, both.existing)
     destination, source = sides.open("destination"), sides.source()
@@ -469,7 +480,10 @@ def export_people(module: AnsibleModule, sides: Sides) -> Result:
     """Read the source and write the file, unless in check mode or as it is already."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    estate = select(read_source(module, sides, selection), selection)
+    kinds = kinds_to_read(params["parts"]) | selection.kinds
+    estate = select(read_source(module, sides, selection, kinds), selection)
+    # whoever reads the file must not take it for "there is none"
+    estate.unread.update({kind: "it was in none of the parts that were exported." for kind in CLASSES if kind not in kinds})
     needed = {*kinds_to_read(params["parts"]), *(("password_hash",) if "accounts" in params["parts"] else ())}
     unread = {what: reason for what, reason in estate.unread.items() if what in needed}
     _check_allowed(unread, params["go_on_without"], "read", "read")
