@@ -14,10 +14,15 @@ import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership, Token
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
 from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
-from ansible_collections.registryops.migration.plugins.module_utils._module.identity import Sides, import_people, verify_people
+from ansible_collections.registryops.migration.plugins.module_utils._module.identity import (
+    Sides,
+    export_people,
+    import_people,
+    verify_people,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
     MemoryPeople,
@@ -74,12 +79,12 @@ class Between(Sides):
         self._opened.update(source=source, destination=destination)
 
 
-def imported(source: MemoryPeople, destination: MemoryPeople, **params: t.Any) -> dict[str, t.Any]:
+def imported(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
     task = Task(**params)
     return import_people(t.cast("t.Any", task), Between(task, source, destination))
 
 
-def verified(source: MemoryPeople, destination: MemoryPeople, **params: t.Any) -> dict[str, t.Any]:
+def verified(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
     task = Task(**params)
     return verify_people(t.cast("t.Any", task), Between(task, source, destination))
 
@@ -181,3 +186,29 @@ def test_what_could_not_be_compared_fails_unless_it_is_allowed_and_is_told_in_an
     people = PeopleReport(read_people_file(people_file, ""))
     assert people.verified
     assert "<td>The database does not answer.</td><td>no</td>" in people.body()
+
+
+def test_rights_need_members_whatever_the_parts_are() -> None:
+    lost = [item for item in example() if item.title != "member bob of team research/dev"]
+    found = verified(MemoryPeople(*example()), MemoryPeople(*lost), parts=["repositories"], sample=0)
+    assert found["failed"]
+    assert found["access"]["differences"] == [{"user": "bob", "repository": "research/app", "before": "write", "after": None}]
+    assert not verified(MemoryPeople(*example()), MemoryPeople(*example()), parts=["repositories"])["failed"]
+
+
+def test_nothing_is_surplus_beside_a_file_that_has_only_a_part(tmp_path: Path) -> None:
+    source, destination = MemoryPeople(*example()), MemoryPeople(*example(), Token("alice", "hash of a3"))
+    path = str(tmp_path / "people.json")
+    newest = {"tokens": {"newest": 1, "used_since": None}}
+    task = Task(path=path, **newest)
+    export_people(t.cast("t.Any", task), Between(task, source, source))
+    half = {"source": None, "source_file": path, **newest}
+    with pytest.raises(InvalidOption, match="selection") as caught:
+        imported(source, destination, **half, surplus="remove")
+    assert caught.value.subject == "surplus"
+    assert not destination.written
+    assert not imported(source, destination, **half)["totals"]["surplus"]
+    assert not destination.written
+    # beside the source itself it is known what is beyond it
+    imported(source, destination, **newest, surplus="remove")
+    assert destination.written == [("removed", "token without a label of alice")]
