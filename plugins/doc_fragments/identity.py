@@ -98,6 +98,14 @@ options:
     type: str
     choices: [keep, replace]
     default: keep
+  automation:
+    description:
+      - Whether webhooks are active and policies enabled as they are at the source, or V(paused), so that none of them acts. Pause them
+        as long as images come, for each tag that is pushed would be told of, promoted, mirrored or pruned once more.
+      - When both sides are compared with V(paused), it is no difference that one of them does not act at the destination.
+    type: str
+    choices: [active, paused]
+    default: active
   people_file:
     description:
       - Note the outcome in this file, on the host where the task runs, for the report of M(registryops.migration.registry_report). Several

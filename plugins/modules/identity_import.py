@@ -165,6 +165,12 @@ refused:
   type: list
   elements: dict
   sample: []
+refused_repositories:
+  description: All repositories that are refused, by their names at the source. Their images cannot be pushed.
+  returned: when both sides were read
+  type: list
+  elements: str
+  sample: []
 not_migrated:
   description: What was left out, as O(go_on_without) allows, each with the number of items and the reason.
   returned: when both sides were read

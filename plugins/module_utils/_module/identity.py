@@ -18,6 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
 from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
+from ansible_collections.registryops.migration.plugins.module_utils._identity.automation import AUTOMATION, allow_pauses, pause
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
     NOT_ATTEMPTED,
     PARTS,
@@ -34,6 +35,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Estate,
     Item,
     Policy,
+    Repository,
     read_estate,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.plan_text import plan_lines
@@ -83,6 +85,7 @@ MATCHING: Options = {
     "rename": {"type": "dict", "default": {}},
     "match_directory": {"type": "bool", "default": True},
     "built_in": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
+    "automation": {"type": "str", "choices": list(AUTOMATION), "default": "active"},
     "people_file": {"type": "path"},
 }
 
@@ -259,6 +262,8 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     """Plan, and apply unless in check mode; the result, whose `failed` says how it went."""
     params = module.params
     both = read_both(module, sides)
+    if params["automation"] == "paused":
+        pause(both.wanted)
     destination = sides.open("destination")
     options = PlanOptions(
         parts=params["parts"],
@@ -270,7 +275,9 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         removed=params["surplus_kinds"],
         coming=params["coming_parts"] if module.check_mode else (),
     )
-    changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
+    planned = plan(both.wanted, both.existing, destination, options, both.surplus)
+    refused_repositories = _refused_repositories(planned, both.names)
+    changes = _without(planned, params["go_on_without"], both)
     kept = {*(destination.built_in if params["built_in"] == "keep" else ()), destination.own_account}
     _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both, kept)
     stopped = params["on_refusal"] == "fail" and any(change.state == REFUSED for change in changes)
@@ -282,6 +289,7 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     if not module.check_mode and not stopped:
         done = apply(destination, changes, workers=params["workers"], on_error=params["on_error"])
     result = _import_result(module, both, done, stopped)
+    result["refused_repositories"] = refused_repositories
     result["notes"] = sides.notes()
     for note in result["notes"][:MOST_WARNINGS]:
         module.warn(note)
@@ -295,6 +303,13 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     if module._diff:
         result["diff"] = {"prepared": "".join(f"{line}\n" for line in plan_lines(changes))}
     return result
+
+
+def _refused_repositories(changes: t.Iterable[Change], names: t.Mapping[str, str]) -> list[str]:
+    """The repositories that the destination would not have, by their names at the source: there is nothing to push their images to."""
+    old_names = {new: old for old, new in names.items()}
+    refused = [change.item for change in changes if change.state == REFUSED and isinstance(change.item, Repository)]
+    return sorted(f"{old_names.get(item.namespace, item.namespace)}/{item.name}" for item in refused)
 
 
 def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> list[Change]:
@@ -406,6 +421,8 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     """Compare both sides; the result, whose `failed` says whether anything differs."""
     params = module.params
     both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
+    if params["automation"] == "paused":
+        allow_pauses(both.wanted, both.existing)
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
