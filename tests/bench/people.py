@@ -274,7 +274,8 @@ def _said_of(report: dict[str, t.Any]) -> str:
     checked = sum(sum(counts.values()) for counts in proved["counts"].values())
     return (
         f"{checked:,} items and {proved['access']['compared']:,} pairs of a user and a repository compared, "
-        f"{proved['sample']['asked']} pairs asked of both products, {proved['logins']['tried']} logins tried: {proved['different']} differences"
+        f"{proved['sample']['asked']} pairs asked of both products, {proved['logins']['tried']} logins tried: "
+        f"{proved['different']} differences"
     )
 
 
@@ -344,17 +345,19 @@ def terminal(outcome: Outcome) -> str:
 def section(outcome: Outcome, date: str, command: str, machine: t.Mapping[str, str]) -> str:
     """The part of docs/benchmarks.md."""
     sizes = ", ".join(f"{number:,} {name}" for name, number in dataclasses.asdict(outcome.size).items())
+    there = ", ".join(f"{number:,} of {kind}" for kind, number in outcome.written.items())
+    used = ", ".join(f"{name} {value}" for name, value in machine.items() if name != "docker-registry")
     facts = [
         f"Measured {date} by `{command}`.",
-        f"At the source: {sizes}. At the destination afterwards: {', '.join(f'{n:,} of {kind}' for kind, n in outcome.written.items())}.",
-        f"Proof: {outcome.proved}. By the rows of both: {outcome.different} of {outcome.pairs:,} pairs have other rights; all tokens "
-        "are there, with their dates.",
-        "Each run is one `ansible-playbook` from its start to its end: `migrate_msr` with the tags that the table has (each reads the source "
-        "anew), and at last a playbook with `identity_verify`. CPU is that of Ansible with its modules; memory is that of a module alone.",
-        "From an MSR 2.9 (databases over SSH, on its node and on a manager of MKE) to an MSR 3 (database in a pod of a cluster). Both are "
-        "doubles, in Python and Node.js on the same cores: seconds are theirs more than ours. Counts and memory depend on no machine.",
-        f"Machine: {', '.join(f'{name} {value}' for name, value in machine.items() if name != 'docker-registry')}; `load` is its load average "
-        "over one minute just before a run.",
+        f"At the source: {sizes}. At the destination afterwards: {there}.",
+        f"Proof: {outcome.proved}.",
+        f"By the rows of both: {outcome.different} of {outcome.pairs:,} pairs have other rights; all tokens are there, with their dates.",
+        "Each run is one `ansible-playbook` from its start to its end: `migrate_msr` with the tags in the table, then `identity_verify`.",
+        "Each of them reads the source anew.",
+        "CPU is that of Ansible with its modules; memory is that of one module alone, the one with most.",
+        "From an MSR 2.9 (databases over SSH, on its node and on a manager of its MKE) to an MSR 3 (database in a pod of a cluster).",
+        "Both are doubles, in Python and Node.js on the same cores: the seconds are theirs more than ours. Requests are exact.",
+        f"Machine: {used}; `load` is its load average over one minute just before a run.",
     ]
     return (
         f"## {NAME}: people of a large company\n\n"
