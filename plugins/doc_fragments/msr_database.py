@@ -165,16 +165,20 @@ def _option(name: str, description: str) -> str:
 
 
 class ModuleDocFragment:
-    # without O(), for they stand at the top of some modules, and below a connection of others
-    DOCUMENTATION = (
-        "\noptions:\n"
-        + _option(
-            "database",
-            "description: The way to the database of the MSR, for what its API does not give, which are the hashes of passwords and of\n"
-            "  access tokens. Without it they are neither read nor written.",
-        )
-        + _option(
-            "accounts_database",
-            "description: The way to the database of the accounts, where that is another one. For an MSR 2.9 it is that of MKE.",
-        )
+    #: made below, for it has the same options twice
+    DOCUMENTATION: str
+
+
+# without O(), for they stand at the top of some modules, and below a connection of others
+ModuleDocFragment.DOCUMENTATION = (
+    "\noptions:\n"
+    + _option(
+        "database",
+        "description: The way to the database of the MSR, for what its API does not give, which are the hashes of passwords and of\n"
+        "  access tokens. Without it they are neither read nor written.",
     )
+    + _option(
+        "accounts_database",
+        "description: The way to the database of the accounts, where that is another one. For an MSR 2.9 it is that of MKE.",
+    )
+)

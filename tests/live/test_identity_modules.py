@@ -13,17 +13,15 @@ from pathlib import Path
 
 import pytest
 from estate import ports
-from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
 from estate.msr.passwords import token_hash
-from estate.msr.rows import ACCOUNTS, INDEXES, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAMS, TOKENS
+from estate.msr.rows import ACCOUNTS, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAMS, TOKENS
 from estate.msr.seeding import People, small_set
-from runs.modules import Options, run_module, start_module
+from runs.identity import driver, endpoint, logins, rows, run, sides
+from runs.modules import start_module
 
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
-
-#: nothing of these may be in anything that a module says
-SECRETS = (ADMINISTRATORS_PASSWORD, "$2a$", "$2b$", "pbkdf2_sha256$", "'s password", "key=secret")
+    from estate.msr.double import Installation
 
 
 @pytest.fixture(scope="module")
@@ -35,55 +33,6 @@ def old(make_shared_msr: MakeMSR) -> tuple[Installation, People]:
 @pytest.fixture
 def new(make_msr: MakeMSR) -> Installation:
     return make_msr("3.1.5")
-
-
-def endpoint(installation: Installation, databases: bool = True) -> Options:
-    """The option `source` or `destination`."""
-    options: Options = {
-        "url": installation.msr.host,
-        "username": ADMINISTRATOR,
-        "password": ADMINISTRATORS_PASSWORD,
-        "ca_path": str(installation.msr.access.ca_file),
-        "certs_dirs": [],
-        "attempts": 2,
-    }
-    if installation.mke is not None:
-        options["accounts_url"] = installation.mke.url
-    if databases:
-        options["database"] = driver(installation.store.port)
-        if installation.accounts is not installation.store:
-            options["accounts_database"] = driver(installation.accounts.port)
-    return options
-
-
-def driver(port: int) -> Options:
-    return {"driver": {"host": "127.0.0.1", "port": port, "tls": False}}
-
-
-def sides(old: Installation, new: Installation, **more: t.Any) -> Options:
-    return {"source": endpoint(old), "destination": endpoint(new), **more}
-
-
-def run(module: str, options: Options, check: bool = False) -> Options:
-    """The result of a module, in which no secret may be."""
-    done = run_module(module, options, check=check, diff=True)
-    without_arguments = {name: value for name, value in done.result.items() if name != "invocation"}
-    for secret in SECRETS:
-        assert secret not in json.dumps(without_arguments)
-        assert secret not in str(done.result.get("diff"))
-    return done.result
-
-
-def rows(installation: Installation) -> t.Any:
-    """All of the databases, for comparisons."""
-    with installation.tables.moment():
-        return {place: sorted(str(sorted(row.items())) for row in installation.tables.all(place)) for place in INDEXES}
-
-
-def logins(people: People) -> list[Options]:
-    """Every password, and tokens of everybody."""
-    tokens = {user: token for token, user in people.tokens.items()}
-    return [{"username": user, "secret": secret} for user, secret in [*people.passwords.items(), *tokens.items()]]
 
 
 def test_everybody_may_do_afterwards_what_they_could_do(old: tuple[Installation, People], new: Installation, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import dataclasses
 import datetime
 import getpass
 import json
+import shutil
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -457,6 +459,28 @@ def test_an_answer_that_breaks_off(empty: Place) -> None:
     empty.cluster.break_after = None
     with opened(empty.way("kubernetes")) as database:
         assert len(database.rows("enzi", "accounts")) == 2000
+
+
+def test_kubectl_sees_the_same_cluster(empty: Place) -> None:
+    """Another client, which is not ours, gets the same pods, answers, statuses and refusals from the double."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not installed")
+
+    def kubectl(*arguments: str, data: str = "") -> tuple[int, str, str]:
+        command = ["kubectl", "--kubeconfig", str(empty.cluster.kubeconfig()), "--namespace", "msr", *arguments]
+        done = subprocess.run(command, input=data, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    pod = empty.cluster.pods[0].name
+    label = "app.kubernetes.io/component=cli"
+    assert kubectl("get", "pod", "-l", label, "-o", "name")[:2] == (0, f"pod/{pod}\n")
+    assert kubectl("exec", "-i", pod, "--", "wc", "-c", data="x" * 1_000_000)[:2] == (0, "1000000\n")
+    assert kubectl("exec", pod, "--", "sh", "-c", "exit 7")[0] == 7
+    with opened(empty.way("kubernetes")) as database:
+        database.insert("enzi", "accounts", [account("alice")])
+    statement = 'r.db("enzi").table("accounts").getField("fullName").nth(0)'
+    assert kubectl("exec", pod, "--", "node", "--no-deprecation", "rethinkdb.js", statement)[:2] == (0, json.dumps(ODD, ensure_ascii=False))
+    assert 'pods "gone-0" not found' in kubectl("exec", "gone-0", "--", "true")[2]
 
 
 # -- the driver ------------------------------------------------------------------------------------------------------------------

@@ -141,13 +141,19 @@ class SSHShell(Shell):
     def _execute(self, command: str, statement: str) -> tuple[int | None, str, str]:
         """Exit status (None where it was killed), standard output and standard error of a command."""
         paramiko = load_paramiko(self._sign_in)
+        broken = (paramiko.SSHException, EOFError, OSError)
         with self._slots:
             transport = self._connection.transport()
             try:
-                with contextlib.closing(transport.open_session(timeout=self._sign_in.timeout)) as channel:
+                channel = transport.open_session(timeout=self._sign_in.timeout)
+                try:
                     channel.settimeout(self._options.silence)
                     channel.exec_command(command)
                     status, printed, errors = _converse(channel, statement, self.name)
+                finally:
+                    # where the connection has broken there is nobody to say good-bye to
+                    with contextlib.suppress(*broken):
+                        channel.close()
                 if status is None and not transport.is_active():
                     raise ConnectionFailed("the connection broke before the command had ended.", subject=self.name)
                 return status, printed, errors
@@ -155,7 +161,7 @@ class SSHShell(Shell):
                 raise ConnectionFailed(
                     f"nothing came for {self._options.silence:g} s.", subject=self.name, hint="Look at the database, or give it more time."
                 ) from error
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except broken as error:
                 raise ConnectionFailed(f"the connection broke ({reason_of(error)}).", subject=self.name) from error
 
 

@@ -299,7 +299,8 @@ class SSHFiles(Files):
                     self._capacity -= fewer
                 if not fewer:
                     self._sessions.release()
-                    if refusals >= _REFUSALS:
+                    # one that waits while others go down to what there is has not been refused for good
+                    if refusals % _REFUSALS == 0:
                         raise error.meant from error
                 time.sleep(backoff(1))
             except BaseException:
@@ -311,8 +312,13 @@ class SSHFiles(Files):
             if usable:
                 self._idle.append(session)
         if not usable:
-            session.close()
+            self._end(session)
         self._sessions.release()
+
+    def _end(self, session: t.Any) -> None:
+        # where the connection has broken there is nobody to say good-bye to
+        with contextlib.suppress(*self.errors):
+            session.close()
 
     def _new_session(self) -> t.Any:
         with self._connecting:
@@ -346,7 +352,7 @@ class SSHFiles(Files):
         with self._lock:
             idle, self._idle = self._idle, []
         for session in idle:
-            session.close()
+            self._end(session)
         self._ssh.close()
 
     def _library(self) -> t.Any:

@@ -35,6 +35,19 @@ _PIECE = 32_768
 _LOOK = 0.2  # seconds between two looks at whether the connection was closed here
 
 LABELS = {"app.kubernetes.io/name": "rethinkdb", "app.kubernetes.io/component": "cli"}
+#: what kubectl asks for first
+_DISCOVERY: t.Mapping[str, dict[str, t.Any]] = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    "/api/v1": {
+        "kind": "APIResourceList",
+        "groupVersion": "v1",
+        "resources": [
+            {"name": "pods", "singularName": "pod", "namespaced": True, "kind": "Pod", "verbs": ["get", "list"], "shortNames": ["po"]},
+            {"name": "pods/exec", "singularName": "", "namespaced": True, "kind": "PodExecOptions", "verbs": ["create", "get"]},
+        ],
+    },
+}
 #: what a user may do: get and list pods; create pods/exec
 RIGHTS = frozenset({"list", "exec"})
 
@@ -137,12 +150,24 @@ class _Handler(Handler):
         words = parts.path.strip("/").split("/")
         if rights is None:
             self._refuse(401, "Unauthorized", "Unauthorized")
+        elif parts.path in _DISCOVERY:
+            self._answer(200, _DISCOVERY[parts.path])
+        elif words == ["api", "v1", "pods"]:
+            self._list(cluster, "", query, rights)
+        elif words[:3] == ["api", "v1", "namespaces"] and len(words) == 4:
+            self._namespace(cluster, words[3])
         elif words[:3] != ["api", "v1", "namespaces"] or len(words) < 5 or words[4] != "pods":
             self._refuse(404, "NotFound", "the server could not find the requested resource")
         elif len(words) == 5:
             self._list(cluster, words[3], query, rights)
         else:
             self._one(cluster, words[3], words[5], words[6:], query, rights)
+
+    def _namespace(self, cluster: Cluster, name: str) -> None:
+        if any(pod.namespace == name for pod in cluster.pods):
+            self._answer(200, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}})
+        else:
+            self._refuse(404, "NotFound", f'namespaces "{name}" not found', {"name": name, "kind": "namespaces"})
 
     def _one(
         self,
@@ -158,7 +183,7 @@ class _Handler(Handler):
             text = f'pods "{name}" is forbidden: User "operator" cannot create resource "pods/exec" in API group "" in the namespace'
             self._refuse(403, "Forbidden", f'{text} "{namespace}"')
         elif pod is None:
-            self._refuse(404, "NotFound", f'pods "{name}" not found')
+            self._refuse(404, "NotFound", f'pods "{name}" not found', {"name": name, "kind": "pods"})
         elif of_it == ["exec"]:
             self._exec(cluster, pod, query)
         else:
@@ -170,7 +195,7 @@ class _Handler(Handler):
             self._refuse(403, "Forbidden", f'{text} "{namespace}"')
             return
         wanted = dict(part.split("=", 1) for part in query.get("labelSelector", [""])[0].split(",") if part)
-        found = [one for one in cluster.pods if one.namespace == namespace and wanted.items() <= one.labels.items()]
+        found = [one for one in cluster.pods if namespace in ("", one.namespace) and wanted.items() <= one.labels.items()]
         self._answer(200, {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [one.as_object() for one in found]})
 
     def _answer(self, status: int, document: dict[str, t.Any]) -> None:
@@ -181,9 +206,9 @@ class _Handler(Handler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _refuse(self, status: int, reason: str, message: str) -> None:
-        document = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason, "code": status}
-        self._answer(status, document)
+    def _refuse(self, status: int, reason: str, message: str, details: dict[str, str] | None = None) -> None:
+        document: dict[str, t.Any] = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason}
+        self._answer(status, {**document, "code": status, **({"details": details} if details else {})})
 
     # -- a command
     def _exec(self, cluster: Cluster, pod: Pod, query: t.Mapping[str, list[str]]) -> None:

@@ -178,11 +178,12 @@ def main(program: str, arguments: t.Sequence[str]) -> int:
     with (folder / "calls.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps([program, *arguments]) + "\n")
     if program == "sudo":
-        if machine.password_for_sudo or arguments[:1] != ["-n"]:
+        if machine.password_for_sudo:
             print("sudo: a password is required", file=sys.stderr)
             return 1
         os.environ["ESTATE_IS_ROOT"] = "yes"
-        os.execvp(arguments[1], arguments[1:])
+        command = list(arguments[1:] if arguments[:1] == ["-n"] else arguments)
+        os.execvp(command[0], command)
     try:
         printed = docker(machine, arguments, os.environ.get("ESTATE_IS_ROOT") == "yes")
     except Refused as refused:

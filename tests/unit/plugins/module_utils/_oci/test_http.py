@@ -83,6 +83,7 @@ class Sent(t.NamedTuple):
     target: str
     headers: dict[str, str]
     body: t.Any
+    once: bool = False
 
 
 class Script:
@@ -92,8 +93,8 @@ class Script:
         self.answers = list(answers)
         self.sent: list[Sent] = []
 
-    def request(self, origin: Origin, method: str, target: str, headers: dict[str, str], body: t.Any) -> Answer:
-        self.sent.append(Sent(origin, method, target, headers, body))
+    def request(self, origin: Origin, method: str, target: str, headers: dict[str, str], body: t.Any, once: bool) -> Answer:
+        self.sent.append(Sent(origin, method, target, headers, body, once))
         outcome = self.answers.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -107,8 +108,8 @@ class Pool:
         self._script = script
         self._origin = origin
 
-    def request(self, method: str, target: str, headers: dict[str, str], body: t.Any = None) -> Answer:
-        return self._script.request(self._origin, method, target, headers, body)
+    def request(self, method: str, target: str, headers: dict[str, str], body: t.Any = None, once: bool = False) -> Answer:
+        return self._script.request(self._origin, method, target, headers, body, once)
 
 
 def transport(script: Script, monkeypatch: pytest.MonkeyPatch, url: str = URL, **options: t.Any) -> Transport:
@@ -229,6 +230,18 @@ def test_a_body_that_streams_is_sent_once(outcome, clock, monkeypatch):
     else:
         assert made.request("PUT", URL, {}, iter([b"x"])).status == outcome.status
     assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("outcome", [answer(503), answer(429), ConnectionBroke("broke")])
+def test_what_may_come_once_is_sent_once(outcome, clock, monkeypatch):
+    script = Script(outcome, answer())
+    made = transport(script, monkeypatch)
+    if isinstance(outcome, BaseException):
+        with pytest.raises(errors.ConnectionFailed):
+            made.request("POST", URL, {}, b"x", once=True)
+    else:
+        assert made.request("POST", URL, {}, b"x", once=True).status == outcome.status
+    assert [sent.once for sent in script.sent] == [True]
 
 
 def test_what_the_body_raises_passes_through_and_gives_the_place_back(clock, monkeypatch):
