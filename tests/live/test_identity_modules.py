@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from estate import ports
 from estate.msr.passwords import token_hash
-from estate.msr.rows import ACCOUNTS, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAMS, TOKENS
+from estate.msr.rows import ACCOUNTS, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAM_MEMBERS, TEAMS, TOKENS
 from estate.msr.seeding import People, small_set
 from runs.identity import driver, endpoint, logins, rows, run, sides
 from runs.modules import start_module
@@ -22,6 +22,10 @@ from runs.modules import start_module
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
     from estate.msr.double import Installation
+
+
+#: the one from a directory cannot be made through the API of an installation that knows of no directory
+NOBODY_OF_LDAP = {"users": {"exclude": ["erin"]}}
 
 
 @pytest.fixture(scope="module")
@@ -326,3 +330,79 @@ def test_a_run_that_is_killed_is_gone_on_with_by_the_next(old: tuple[Installatio
     verified = run("identity_verify", sides(source, new, logins=logins(people)))
     assert not verified.get("failed"), verified["msg"]
     assert not run("identity_import", sides(source, new))["changed"]
+
+
+@pytest.mark.parametrize("imports", [True, False], ids=["imported", "not imported"])
+def test_passwords_without_the_destinations_database_are_imported_or_asked_about(
+    old: tuple[Installation, People], new: Installation, imports: bool
+) -> None:
+    source, people = old
+    new.msr.imports_accounts = imports
+    options = {"source": endpoint(source), "destination": endpoint(new, databases=False), "go_on_without": ["token"], **NOBODY_OF_LDAP}
+    before = rows(new)
+    done = run("identity_import", options)
+    mine = [{"username": "bob", "secret": people.passwords["bob"]}]
+    if imports:
+        assert not done.get("failed"), done["msg"]
+        assert not run("identity_verify", {**options, "logins": mine}).get("failed")
+        return
+    assert done["failed"]
+    assert done["error"]["subject"] == "go_on_without"
+    assert rows(new) == before
+    allowed = {**options, "go_on_without": ["token", "password_hash"]}
+    done = run("identity_import", allowed)
+    assert not done.get("failed"), done["msg"]
+    assert {row["what"]: row["count"] for row in done["not_migrated"]} == {"token": len(people.tokens) - 1, "password_hash": 6}
+    assert any("random password" in note for note in done["notes"])
+    assert not run("identity_import", allowed)["changed"]
+    assert run("identity_verify", {**allowed, "logins": mine})["logins"]["differences"] == [
+        {"user": "bob", "source": True, "destination": False}
+    ]
+
+
+def test_a_destinations_database_that_cannot_be_reached_is_told_of_too(old: tuple[Installation, People], new: Installation) -> None:
+    source, _people = old
+    options = sides(source, new, **NOBODY_OF_LDAP)
+    options["destination"]["database"] = driver(ports.free_port())
+    before = rows(new)
+    stopped = run("identity_import", options)
+    assert stopped["failed"]
+    assert "password_hash" in stopped["error"]["message"]
+    assert "token" in stopped["error"]["message"]
+    assert rows(new) == before
+    assert not run("identity_import", {**options, "go_on_without": ["password_hash", "token"]}).get("failed")
+
+
+def test_a_file_with_a_part_says_nothing_of_the_rest(old: tuple[Installation, People], new: Installation, tmp_path: Path) -> None:
+    source, _people = old
+    assert not run("identity_import", sides(source, new)).get("failed")
+    path = str(tmp_path / "part.json")
+    exported = run("identity_export", {"source": endpoint(source), "path": path, "organizations": {"include": ["operations"]}})
+    assert exported["counts"]["team"] == 1
+    options = {"source_file": path, "destination": endpoint(new)}
+    before = rows(new)
+    assert run("identity_import", {**options, "surplus": "remove"})["error"]["subject"] == "surplus"
+    assert rows(new) == before
+    done = run("identity_import", options)
+    assert not done["changed"], done["diff"]
+    assert not done["totals"]["surplus"]
+    # one that has no more than the accounts cannot do for all
+    run("identity_export", {"source": endpoint(source), "path": path, "parts": ["accounts"]})
+    refused = run("identity_import", options)
+    assert refused["error"]["subject"] == "go_on_without"
+    assert "in none of the parts that were exported" in refused["msg"]
+    assert not run("identity_import", {**options, "parts": ["accounts"], "surplus": "remove"})["changed"]
+
+
+def test_the_rights_are_computed_of_everything_whatever_the_parts_are(old: tuple[Installation, People], new: Installation) -> None:
+    source, _people = old
+    assert not run("identity_import", sides(source, new)).get("failed")
+    with new.tables.moment():
+        team = next(row for row in new.tables.all(TEAMS) if row["name"] == "on call")
+        bob = new.tables.get(ACCOUNTS, "bob")
+        member = next(row for row in new.tables.all(TEAM_MEMBERS) if (row["teamID"], row["userID"]) == (team["id"], bob["id"]))
+    new.tables.delete(TEAM_MEMBERS, member["pk"])
+    verified = run("identity_verify", sides(source, new, parts=["repositories"], sample=-1))
+    assert verified["failed"]
+    assert not verified["differences"]
+    assert verified["access"]["differences"] == [{"user": "bob", "repository": "operations/monitor", "before": "admin", "after": None}]

@@ -15,7 +15,7 @@ import pytest
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD
 from estate.msr.rows import ACCOUNTS, TOKENS
 from estate.msr.seeding import People
-from runs.msr import MSRControl
+from runs.msr import MSRControl, rows_of
 
 from ansible_collections.registryops.migration.plugins.filter import msr_script_variables
 
@@ -50,7 +50,7 @@ def test_the_file_of_the_script_is_all_that_a_user_of_it_needs(
         Node(tmp_path / "mke-node", source.accounts, Machine(node="mke", root_only=True)) as manager,
         Cluster(tmp_path / "cluster", certificate_authority) as cluster,
     ):
-        cluster.add_command_line(destination.store, namespace="registry")
+        cluster.add_command_line(destination.store, "elsewhere", namespace="default")
         environment = f"""
 # Source cluster variables
 MKE_NODE=127.0.0.1
@@ -85,10 +85,19 @@ TOKEN_LIMIT=3
         (tmp_path / "control").mkdir()
         secrets = [ADMINISTRATORS_PASSWORD, *people.passwords.values(), *tokens]
         control = MSRControl(tmp_path / "control", {**secure, **more}, secure, secrets, msr_env=environment, msr_volumes=volumes)
+        before = rows_of(destination)
+        without = control.play("migrate_msr", expect=2)
+        assert "no pod of" in without.output
+        assert rows_of(destination) == before
+        assert without.recap["localhost"]["failed"] == 1
+        cluster.add_command_line(destination.store, namespace="registry")
         first = control.play(
             "migrate_msr", "--tags", "accounts,orgs,repos,verify", msr_logins=[{"username": "ann", "secret": "ann's password"}]
         )
         assert first.changed == 3
+        # a report of people alone
+        assert control.report()["people"]["verified"]
+        assert "People: verified, nothing differs" in first.output
         again = control.play("migrate_msr", "--tags", "accounts,orgs,repos")
         assert again.changed == 0
         assert ["sudo", "-n"] in [call[:2] for call in node.calls()]

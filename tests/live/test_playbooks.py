@@ -336,17 +336,22 @@ def test_the_names_of_all_variables_are_known() -> None:
     known = yaml.safe_load((ROOT / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8"))["__registry_variables"]
     assert len(set(known)) == len(known)
     readme = (ROOT / "playbooks" / "README.md").read_text(encoding="utf-8")
-    table = {name for row in re.findall(r"^\| (`registry_.+?`) \|", readme, re.MULTILINE) for name in re.findall("`([a-z_]+)`", row)}
+    table = {
+        name for row in re.findall(r"^\| (`(?:registry|msr)_.+?`) \|", readme, re.MULTILINE) for name in re.findall("`([a-z_]+)`", row)
+    }
     roles = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
     options = {name for role in roles for name in role["argument_specs"]["main"]["options"]}
     sources = "".join(path.read_text(encoding="utf-8") for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
     left = set(
-        re.findall(r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report)_[a-z_]+)", sources)
+        re.findall(
+            r"(?:register|set_fact):\s+#?.*?\b((?:registry|repositories|copy_images|inventory|verify|report|msr|accounts|organizations)_[a-z_]+)",
+            sources,
+        )
     )
     ansible = {"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"}
     assert left >= {"copy_images_result", "verify_result", "inventory_result", "report_result"}
     # what set_stats hands on is a variable of the next job in a workflow of AWX
-    assert set(known) == table | options | left | ansible | {"inventory_share", "registry_migration"}
+    assert set(known) == table | options | left | ansible | {"inventory_share", "registry_migration", "registry_cutover"}
 
 
 @pytest.fixture

@@ -116,6 +116,10 @@ class People(abc.ABC):
     def write(self, changes: t.Sequence[Change]) -> list[MigrationError | None]:
         """Carry out changes (created, changed, removed) that are of one kind. What went wrong with each; None where nothing did."""
 
+    def unwritable(self) -> dict[str, str]:
+        """What this installation cannot be given, kinds or `password_hash`, and why. For after `read`, before anything is written."""
+        return {}
+
     def notes(self) -> list[str]:
         """What has been read or written in another way than one would think, and whoever runs this ought to know."""
         return []

@@ -125,8 +125,7 @@ def renamed(estate: Estate, names: t.Mapping[str, str]) -> Estate:
     """The same estate with other names of accounts, wherever they stand: in memberships, grants, repositories, webhooks, policies."""
     if not names:
         return estate
-    result = Estate(estate.product, estate.where)
-    result.unread.update(estate.unread)
+    result = estate.without_items()
     for item in estate:
         result.add(_with_names(item, names))
     return result

@@ -273,13 +273,22 @@ class Estate:
     """Everything of one side, or as much of it as was asked for.
 
     `unread`: what could not be read, by kind (or `password_hash`), and why: it must never be taken for "there is none".
+    `is_part`: somebody has selected some of it, so that nothing can be said of what it does not have.
     """
 
     def __init__(self, product: str = "", where: str = "") -> None:
         self.product = product
         self.where = where
         self.unread: dict[str, str] = {}
+        self.is_part = False
         self._items: dict[str, dict[Key, t.Any]] = {cls.kind: {} for cls in KINDS}
+
+    def without_items(self) -> Estate:
+        """Another one of the same side, with nothing in it."""
+        other = Estate(self.product, self.where)
+        other.unread.update(self.unread)
+        other.is_part = self.is_part
+        return other
 
     def add(self, item: Item) -> None:
         """Take in an item; one with the same key is replaced."""
@@ -310,7 +319,7 @@ class Estate:
     def as_document(self) -> dict[str, t.Any]:
         """The form in which an estate is kept; it holds hashes of passwords and tokens."""
         items = {kind: [dataclasses.asdict(items[key]) for key in sorted(items)] for kind, items in self._items.items()}
-        return {"schema": SCHEMA, "product": self.product, "where": self.where, "unread": self.unread, **items}
+        return {"schema": SCHEMA, "product": self.product, "where": self.where, "unread": self.unread, "is_part": self.is_part, **items}
 
     def write(self, path: str) -> None:
         """Write it to a file that only its owner may read, whole or not at all; raises StateError."""
@@ -339,6 +348,7 @@ def read_estate(path: str, option: str) -> Estate:
             raise InvalidOption(f"{path} has the schema {document['schema']!r}.", subject=option, hint="Export it anew.")
         estate = Estate(document["product"], document["where"])
         estate.unread.update(document["unread"])
+        estate.is_part = bool(document["is_part"])
         for kind, cls in CLASSES.items():
             for fields in document[kind]:
                 if "rules" in fields:

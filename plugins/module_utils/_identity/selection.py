@@ -88,6 +88,11 @@ class Selection:
         return any(one.include or one.exclude for one in (self.organizations, self.repositories, self.users))
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether anything is left out, tokens too."""
+        return self.narrows or self.newest_tokens is not None or self.used_since is not None
+
+    @property
     def kinds(self) -> set[str]:
         """The kinds that have to be known for it."""
         if self.repositories.include:
@@ -122,8 +127,8 @@ class Selection:
 def select(estate: Estate, selection: Selection, now: datetime.datetime | None = None) -> Estate:
     """The part of an estate that is selected, with what it needs. `now` is for spans of time."""
     chosen = _Chosen(estate, selection) if selection.narrows else None
-    result = Estate(estate.product, estate.where)
-    result.unread.update(estate.unread)
+    result = estate.without_items()
+    result.is_part = result.is_part or selection.leaves_out
     for item in estate:
         if not isinstance(item, Token) and (chosen is None or chosen.has(item)):
             result.add(item)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import types
@@ -15,8 +16,16 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
+from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
-from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS, REFUSED, STATES, Change, People
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    PARTS,
+    REFUSED,
+    STATES,
+    UNCHANGED,
+    Change,
+    People,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._identity.matching import renamed, renaming
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
     CLASSES,
@@ -160,10 +169,9 @@ class Read:
     not_migrated: list[dict[str, t.Any]]
 
 
-def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Estate:
+def read_source(module: AnsibleModule, sides: Sides, selection: Selection, kinds: t.Collection[str]) -> Estate:
     """The source, of a connection or a file; warns of patterns that match nothing there."""
     params = module.params
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
     if params.get("source_file"):
         estate = read_estate(params["source_file"], "source_file")
     else:
@@ -174,23 +182,33 @@ def read_source(module: AnsibleModule, sides: Sides, selection: Selection) -> Es
     return estate
 
 
-def read_both(module: AnsibleModule, sides: Sides) -> Read:
-    """Read both sides, and find out who is who; raises MigrationErrors."""
+def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str] = ()) -> Read:
+    """Read both sides, and find out who is who; raises MigrationErrors. `more_kinds`: beside those of the parts."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    source = read_source(module, sides, selection)
-    chosen = select(source, selection)
-    kinds = kinds_to_read(params["parts"]) | selection.kinds
-    existing = sides.open("destination").read(kinds, _namespaces(selection, chosen, params["rename"]))
+    kinds = kinds_to_read(params["parts"]) | selection.kinds | set(more_kinds)
+    destination = sides.open("destination")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # what of the destination matters may depend on the source; else both are read at the same time
+        reading = pool.submit(destination.read, kinds) if selection.namespaces is None else None
+        source = read_source(module, sides, selection, kinds)
+        chosen = select(source, selection)
+        if reading is None:
+            existing = destination.read(kinds, _namespaces(selection, chosen, params["rename"]))
+        else:
+            existing = reading.result()
     names = renaming(source, existing, params["rename"], params["match_directory"])
     wanted, whole = renamed(chosen, names), renamed(source, names)
     not_migrated = _not_migrated(module, wanted, existing)
     unread = {*source.unread, *existing.unread}
-    surplus = [
-        item
-        for item in select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
-        if item.kind not in unread and whole.like(item) is None
-    ]
+    if source.is_part and params["surplus"] in ("remove", "fail"):
+        raise InvalidOption(
+            f"cannot be {params['surplus']}: the file has a selection, and says nothing of what it leaves out.",
+            subject="surplus",
+            hint="Export everything, or give the source itself.",
+        )
+    scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
+    surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
     return Read(wanted, existing, surplus, names, not_migrated)
 
 
@@ -218,14 +236,7 @@ def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> li
         for what in NOT_ALWAYS_READ
         if what in reasons and (what in kinds or (what == "password_hash" and "accounts" in params["parts"]))
     ]
-    allowed = set(params["go_on_without"])
-    denied = [what for what in missing if what not in allowed]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be migrated. {' '.join(_sentence(reasons[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed({what: reasons[what] for what in missing}, params["go_on_without"], "migrated", "read")
     result = []
     for what in missing:
         count = len(wanted.of(CLASSES[what])) if what in CLASSES else sum(not one.is_organization for one in wanted.of(Account).values())
@@ -258,6 +269,7 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
         coming=params["coming_parts"] if module.check_mode else (),
     )
     changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
+    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both)
     done = summed(changes)
     stopped = bool(done.refused) and params["on_refusal"] == "fail"
     if not module.check_mode and not stopped:
@@ -291,6 +303,44 @@ def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> l
     for kind, (count, reason) in left_out.items():
         both.not_migrated.append({"what": kind, "count": count, "reason": f"the destination: {reason}"})
     return kept
+
+
+def _leave_out_what_cannot_be_written(changes: list[Change], destination: People, allowed: t.Collection[str], both: Read) -> None:
+    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing."""
+    due: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.is_due and change.wanted is not None:
+            due.setdefault(change.item.kind, []).append(change)
+            if isinstance(change.wanted, Account) and change.wanted.password_hash:
+                if change.existing is None or "password" in change.differences:
+                    due.setdefault("password_hash", []).append(change)
+    if not due.keys() & {"password_hash", "token"}:
+        # nobody need be asked
+        return
+    reasons = {what: f"the destination: {reason}" for what, reason in destination.unwritable().items() if what in due}
+    _check_allowed(reasons, allowed, "migrated", "write")
+    for what, reason in reasons.items():
+        both.not_migrated.append({"what": what, "count": len(due[what]), "reason": reason})
+        if what != "password_hash":
+            left_out = set(map(id, due[what]))
+            changes[:] = [change for change in changes if id(change) not in left_out]
+            continue
+        for change in due[what]:
+            if isinstance(change.wanted, Account):
+                change.wanted = dataclasses.replace(change.wanted, password_hash="")
+                if change.differences.pop("password", None) and not change.differences:
+                    change.state = UNCHANGED
+
+
+def _check_allowed(reasons: t.Mapping[str, str], allowed: t.Collection[str], done: str, to_do: str) -> None:
+    """InvalidOption where something is missing that may not be. `done`, `to_do`: what cannot be done with it."""
+    denied = [what for what in reasons if what not in allowed]
+    if denied:
+        raise InvalidOption(
+            f"does not name {', '.join(denied)}, which cannot be {done}. {' '.join(_sentence(reasons[what]) for what in denied)}",
+            subject="go_on_without",
+            hint=f"Give what it takes to {to_do} that, or name it there to go on without it.",
+        )
 
 
 def _import_result(module: AnsibleModule, both: Read, done: Applied, stopped: bool) -> Result:
@@ -333,7 +383,7 @@ def _import_message(done: Applied, stopped: bool, check_mode: bool) -> str:
 def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     """Compare both sides; the result, whose `failed` says whether anything differs."""
     params = module.params
-    both = read_both(module, sides)
+    both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
@@ -413,16 +463,13 @@ def export_people(module: AnsibleModule, sides: Sides) -> Result:
     """Read the source and write the file, unless in check mode or as it is already."""
     params = module.params
     selection = Selection.from_options(without_none({name: params[name] for name in ("organizations", "repositories", "users", "tokens")}))
-    estate = select(read_source(module, sides, selection), selection)
+    kinds = kinds_to_read(params["parts"]) | selection.kinds
+    estate = select(read_source(module, sides, selection, kinds), selection)
+    # whoever reads the file must not take it for "there is none"
+    estate.unread.update({kind: "it was in none of the parts that were exported." for kind in CLASSES if kind not in kinds})
     needed = {*kinds_to_read(params["parts"]), *(("password_hash",) if "accounts" in params["parts"] else ())}
     unread = {what: reason for what, reason in estate.unread.items() if what in needed}
-    denied = [what for what in unread if what not in params["go_on_without"]]
-    if denied:
-        raise InvalidOption(
-            f"does not name {', '.join(denied)}, which cannot be read. {' '.join(_sentence(unread[what]) for what in denied)}",
-            subject="go_on_without",
-            hint="Give what it takes to read that, or name it there to go on without it.",
-        )
+    _check_allowed(unread, params["go_on_without"], "read", "read")
     changed = _as_in(params["path"]) != estate.as_document()
     if changed and not module.check_mode:
         estate.write(params["path"])

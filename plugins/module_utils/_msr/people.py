@@ -103,6 +103,8 @@ class MSRPeople(People):
         self._links_groups = True
         self._unites_mirroring = True
         self._notes: list[str] = []
+        #: what the database is needed for, and why it did not answer
+        self._unreachable: dict[str, str] = {}
         self._writing = Writing(self)
 
     def _each(self, function: t.Callable[[Thing], Found], things: t.Iterable[Thing]) -> list[Found]:
@@ -163,7 +165,7 @@ class MSRPeople(People):
                     secrets = secrets_of(self.accounts_database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
                     none_known = AccountSecrets()
                 except MigrationError as error:
-                    problem = str(error)
+                    problem = self._unreachable["password_hash"] = str(error)
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
@@ -315,7 +317,7 @@ class MSRPeople(People):
             try:
                 rows = self.database.rows(*TOKENS)
             except MigrationError as error:
-                problem = str(error)
+                problem = self._unreachable["token"] = str(error)
             else:
                 lost = 0
                 for row in rows:
@@ -468,6 +470,12 @@ class MSRPeople(People):
                 hint="Migrate this account without its hash, and have its password set anew.",
             )
         return None
+
+    def unwritable(self) -> dict[str, str]:
+        found = dict(self._unreachable)
+        if self.accounts_database is None and not self._writing.can_import():
+            found["password_hash"] = f"{_WITHOUT_DATABASE} {self.where} takes no hashes of passwords in any other way."
+        return found
 
     def batch(self, kind: str) -> int:
         return BATCHES.get(kind, 1)

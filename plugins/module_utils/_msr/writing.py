@@ -151,6 +151,21 @@ class Writing:
             problems[position] = _problem(self._import_these, [account])
         return set(new)
 
+    def can_import(self) -> bool:
+        """Whether the server takes users with the hashes of their passwords; asked once, with none of them."""
+        if self._imports is None:
+            try:
+                self._imports = self._ask_to_import([]) is not None
+            except RegistryError as error:
+                # whoever minds that there is none knows what it would be
+                self._imports = error.status != 404
+        return self._imports
+
+    def _ask_to_import(self, documents: t.Sequence[t.Mapping[str, t.Any]]) -> t.Any:
+        """What the server says to the import of users; None where it has no such thing."""
+        what = f"{len(documents)} users"
+        return self._accounts.ask("POST", "/admin/importAccounts", None, {"accounts": documents}, what=what, absent=(NO_HANDLER,))
+
     def _import_these(self, accounts: t.Sequence[Account]) -> bool:
         """False where the server does not have such a thing."""
         documents = [
@@ -165,9 +180,7 @@ class Writing:
             for account in accounts
         ]
         try:
-            reply = self._accounts.ask(
-                "POST", "/admin/importAccounts", None, {"accounts": documents}, what=f"{len(accounts)} users", absent=(NO_HANDLER,)
-            )
+            reply = self._ask_to_import(documents)
         except RegistryError as error:
             # those that were there are named, the others are there now: an answer that was lost has the same effect
             if "ACCOUNTS_EXIST" in error.codes:
