@@ -62,6 +62,7 @@ ELSEWHERE: t.Mapping[str, str] = {
     "options that cannot work": "live/test_msr_people.py::test_options_that_cannot_work",
     "429, 503 and resets in a whole run": "live/test_msr_bad_day.py::test_a_bad_day_is_got_through",
     "sessions that end in a whole run": "live/test_msr_bad_day.py::test_sessions_are_renewed_in_the_middle",
+    "tokens for images that end in a whole run": ("live/test_msr_bad_day.py::test_tokens_for_images_that_end_in_the_middle_are_renewed"),
     "pages that change while they are listed": (
         "live/test_msr_bad_day.py::test_the_next_run_brings_what_came_while_the_pages_were_read_and_the_one_after_it_nothing"
     ),
