@@ -98,7 +98,7 @@ options:
     description: Requests a second at the most; V(0) is no limit.
     type: float
     default: 0
-""" + _Database.DOCUMENTATION.partition("options:\n")[2]
+"""
 
     ACTIONGROUP = r"""
 attributes:
@@ -107,6 +107,10 @@ attributes:
     support: full
     membership: [registryops.migration.msr]
 """
+
+
+# the ways to the databases
+ModuleDocFragment.DOCUMENTATION += _Database.DOCUMENTATION.partition("options:\n")[2]
 
 
 def _connection(name: str, description: str, required: bool = True) -> str:

@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 
 #: what each installation has from its beginning
 BUILT_IN = {"admin", "docker-datacenter"}
+#: they share the images, and decide together
+WORKERS = ("worker1", "worker2")
 PATHS = ("green/app", "green/base", "brown/app")
 
 
@@ -62,7 +64,7 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
     people.token("ann", "laptop")
     people.write()
     held = small_images(source, *PATHS, versions=1)
-    control = MSRControl(tmp_path_factory.mktemp("control"), reach(source), reach(destination), people.passwords.values())
+    control = MSRControl(tmp_path_factory.mktemp("control"), reach(source), reach(destination), people.passwords.values(), WORKERS)
     listed = control.play("migrate_msr", "--tags", "list-tags")
     part = control.play("migrate_msr", "--tags", "accounts,orgs,repos,tags", msr_selection={"organizations": {"include": ["brown"]}})
     after_part = names_of(destination)
@@ -140,6 +142,9 @@ def test_no_go_says_why_and_opens_the_source_again(way: Way) -> None:
 
 def test_go_is_the_last_delta_on_a_source_that_nobody_changes(way: Way) -> None:
     assert "GO: everything is at the destination." in way.go.output
+    count = len(way.held.tags())
+    assert f"Images: {count} of {count} tags are equal." in way.go.output
+    assert way.go.recap.keys() == set(WORKERS)
     assert "only read from" in way.go.output
     assert not can_push(way.source)
     assert compare.tags_of(way.destination.msr) == way.held.tags()

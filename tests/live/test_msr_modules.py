@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 from estate.msr.double import ADMINISTRATORS_PASSWORD
-from estate.msr.passwords import fits, token_hash
-from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
+from estate.msr.passwords import bcrypt_hash, fits, pbkdf2_hash, token_hash
+from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS, moment
 from runs.modules import ModuleRun, Options, run_module
 from runs.msr import reach, rows_of
 
@@ -98,6 +98,28 @@ def test_a_password_is_changed_where_it_does_not_let_in(msr: Installation, ensur
     assert changed["further"]
     assert "xyz" not in str(changed)
     assert fits("another-xyz-one", row_of(msr, ACCOUNTS, name="pat")["passwordHash"])
+
+
+def test_the_hash_of_a_password_is_taken_over(msr: Installation, ensure: Ensure) -> None:
+    ensure("msr_account", name="hank", password_hash=bcrypt_hash("his password elsewhere"))
+    assert fits("his password elsewhere", row_of(msr, ACCOUNTS, name="hank")["passwordHash"])
+    changed = ensure("msr_account", name="hank", password_hash=pbkdf2_hash("another one"))
+    assert "pbkdf2" not in str(changed["differences"]) + str(changed["diff"])
+    assert fits("another one", row_of(msr, ACCOUNTS, name="hank")["passwordHash"])
+    ensure.connection.pop("database")
+    refused = ensure.once("msr_account", name="hank", password_hash=bcrypt_hash("a third one")).result
+    assert refused["error"]["subject"] == "password_hash"
+
+
+def test_a_token_of_another_msr_is_taken_over(msr: Installation, ensure: Ensure) -> None:
+    ensure("msr_account", name="tom", new_password="a password")
+    kept = token_hash("5f6b7c8d-0000-4000-8000-000000000001")
+    ensure("msr_token", owner="tom", token_hash=kept, label="from elsewhere", created="2024-07-04T12:00:00+00:00")
+    row = row_of(msr, TOKENS, token=kept)
+    assert row["tokenLabel"] == "from elsewhere"
+    assert row["createdAt"] == moment(1720094400.0)
+    ensure("msr_token", owner="tom", token_hash=kept, state="absent")
+    assert row_of(msr, TOKENS, token=kept) is None
 
 
 def test_an_organization_and_its_members(ensure: Ensure) -> None:

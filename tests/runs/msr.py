@@ -90,8 +90,16 @@ def prove(source: Installation, destination: Installation, logins: list[Options]
 class MSRControl(Control):
     """A person at the controller who moves people and images from one MSR to another. `secrets`: what must be in no output."""
 
-    def __init__(self, folder: Path, source: Options, destination: Options, secrets: t.Iterable[str] = (), **variables: t.Any) -> None:
-        super().__init__(folder, source, destination, {}, **variables)
+    def __init__(
+        self,
+        folder: Path,
+        source: Options,
+        destination: Options,
+        secrets: t.Iterable[str] = (),
+        hosts: t.Iterable[str] = (),
+        **variables: t.Any,
+    ) -> None:
+        super().__init__(folder, source, destination, {host: {} for host in hosts}, **variables)
         for name in ("registry_source", "registry_destination"):
             del self.variables[name]
         self.variables.update(msr_source=source, msr_destination=destination)
