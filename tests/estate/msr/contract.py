@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import typing as t
@@ -119,6 +120,9 @@ class _Document:
         self.data = data
         self._checks: dict[str, Check] = {}
 
+    def _checked_as(self, name: str, value: t.Any, at: str) -> t.Iterator[str]:
+        return self._checks[name](value, at)
+
     def check(self, schema: t.Mapping[str, t.Any]) -> Check:
         """What a value has to be like, as a function of the value and its name."""
         reference = schema.get("$ref")
@@ -126,7 +130,8 @@ class _Document:
             return self._made(schema, "")
         name = urllib.parse.unquote(reference.rpartition("/")[2])
         if name not in self._checks:
-            self._checks[name] = lambda value, at: self._checks[name](value, at)  # for definitions that name themselves
+            # for definitions that name themselves: what is made meanwhile finds it when it is asked
+            self._checks[name] = functools.partial(self._checked_as, name)
             self._checks[name] = self._made(self.data["definitions"][name], name)
         return self._checks[name]
 

@@ -267,7 +267,7 @@ class MSRDouble(Front):
 
     # -- tokens for images
     def _token(self, asked: Asked) -> Answer:
-        query = [(name, value) for name, value in asked.parameters]
+        query = list(asked.parameters)
         given = asked.form if asked.method == "POST" else {}
         scopes = [one for name, value in query if name == "scope" for one in value.split()] + given.get("scope", "").split()
         document: Row = {"expires_in": self.lifetime, "issued_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}

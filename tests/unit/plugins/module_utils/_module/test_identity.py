@@ -79,14 +79,14 @@ class Between(Sides):
         self._opened.update(source=source, destination=destination)
 
 
-def imported(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
+def imported(old: MemoryPeople, new: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
     task = Task(**params)
-    return import_people(t.cast("t.Any", task), Between(task, source, destination))
+    return import_people(t.cast("t.Any", task), Between(task, old, new))
 
 
-def verified(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
+def verified(old: MemoryPeople, new: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
     task = Task(**params)
-    return verify_people(t.cast("t.Any", task), Between(task, source, destination))
+    return verify_people(t.cast("t.Any", task), Between(task, old, new))
 
 
 @pytest.mark.parametrize("check_mode", [True, False])

@@ -42,7 +42,9 @@ class Kept(Shell):
 
     def run(self, statement):
         self.statements.append(statement)
-        answer = self._answers.pop(0) if self._answers else WRITTEN
+        if not self._answers:
+            return json.dumps(WRITTEN)
+        answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return json.dumps(answer)
