@@ -39,7 +39,7 @@ def test_images_go_where_their_owners_are(make_msr: MakeMSR, tmp_path: Path) -> 
     access = source.msr.access
     push(access.url, team_set("jdoe/own", "kim/own", "green/app", versions=1), access.user, access.password, access.ca_file)
     wanted = team_set("jdoe/own", "green/app", versions=1).tags()
-    wanted = {name.replace("jdoe/", "john.doe/"): digest for name, digest in wanted.items()}
+    wanted = {(name.replace("jdoe/", "john.doe/"), tag): digest for (name, tag), digest in wanted.items()}
     control = MSRControl(tmp_path, reach(source), reach(destination), people.passwords.values())
     control.play("migrate_msr", "--tags", "accounts,orgs,repos", msr_on_refusal="skip")
     assert not compare.tags_of(destination.msr)

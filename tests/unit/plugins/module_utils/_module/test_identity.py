@@ -53,6 +53,7 @@ class Task:
             "rename": {},
             "match_directory": True,
             "built_in": "keep",
+            "automation": "active",
             "people_file": None,
             "coming_parts": [],
             "existing_passwords": "replace",
