@@ -77,8 +77,8 @@ options:
     description:
       - Other names for accounts, users or organizations, at the destination, by their names at the source. They are used wherever the
         account stands; an own repository goes along, so its images need the same mapping.
-      - Who is named here is taken for the same one even where the account comes from a directory on one side only. V({bob: bob}) says so
-        of one whose name stays.
+      - "Who is named here is taken for the same one even where the account comes from a directory on one side only. C(bob: bob) says so
+        of one whose name stays."
     type: dict
     default: {}
   match_directory:
