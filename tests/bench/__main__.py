@@ -9,6 +9,7 @@ make bench ARGS="W4s --ours module --peers skopeo-copy-5,skopeo-sync --rounds 7 
 make bench ARGS="W1s --latency 20 --ours module,two-workers"
 make bench ARGS="W4 --variant 'ledger={\\"some_option\\": true}' --ours module,module:ledger"
 make bench ARGS="scale --tags 10000,20000,100000"
+make bench ARGS="MSR --part 0.1"
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from estate.process import ProcessFailed
 
-from bench import page, scale
+from bench import page, people, scale
 from bench.contenders import USUAL_PEERS, Contender, ours, peers
 from bench.goals import judge
 from bench.metering import Interrupted
@@ -43,7 +44,7 @@ def _parse(arguments: t.Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, epilog=f"workloads:\n{titles}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="*", metavar="WORKLOAD", help='workloads, or "scale" (default: all whole ones, for hours)')
+    parser.add_argument("what", nargs="*", metavar="WORKLOAD", help='workloads, "scale" or "MSR" (default: all whole ones, for hours)')
     parser.add_argument("--rounds", type=int, default=3, help="groups for each peer (default 3; seven or more for a page)")
     parser.add_argument("--warm", action="store_true", help="one round first that is not counted")
     parser.add_argument("--ours", default="module,playbook", help="how ours is run (default module,playbook; also two-workers)")
@@ -52,12 +53,13 @@ def _parse(arguments: t.Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="a round-trip time for all requests")
     parser.add_argument("--tags", default="10000,20000,100000", help="for scale: how many tags (default 10000,20000,100000)")
     parser.add_argument("--one-repository", action="store_true", help="for scale: all tags in one repository, not 100 in each")
+    parser.add_argument("--part", type=float, default=1.0, help="for MSR: how large a part of its people (default 1)")
     parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md")
     parser.add_argument("--work", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--docs", type=Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    options.what = options.what or [*(name for name in WORKLOADS if not name.endswith("s")), "scale"]
-    unknown = sorted(set(options.what) - {*WORKLOADS, "scale"})
+    options.what = options.what or [*(name for name in WORKLOADS if not name.endswith("s")), "scale", people.NAME]
+    unknown = sorted(set(options.what) - {*WORKLOADS, "scale", people.NAME})
     if unknown:
         parser.error(f"no such workload: {', '.join(unknown)}")
     return options
@@ -110,7 +112,10 @@ class Bench:
         self.work.mkdir(parents=True, exist_ok=True)
         status = 0
         for name in self.options.what:
-            status |= self._scale() if name == "scale" else self._workload(with_round_trip(WORKLOADS[name], self.options.latency))
+            if name in (own := {"scale": self._scale, people.NAME: self._people}):
+                status |= own[name]()
+            else:
+                status |= self._workload(with_round_trip(WORKLOADS[name], self.options.latency))
         return status
 
     def contenders(self) -> tuple[list[Contender], list[Contender]]:
@@ -171,6 +176,16 @@ class Bench:
             page.write(self.options.docs, name, verdicts, self.date, text, _order())
         return 0
 
+    def _people(self) -> int:
+        with run_folder(self.work, _ROOM) as folder:
+            outcome = people.measure(self.options.part, folder, self.collections, _say)
+        verdicts = people.verdicts(outcome)
+        print(f"\n{people.terminal(outcome)}\n\n{page.text_table(*page.verdict_table(verdicts))}\n", flush=True)
+        if self.options.write:
+            text = people.section(outcome, self.date, self.command, self.machine)
+            page.write(self.options.docs, people.NAME, verdicts, self.date, text, _order())
+        return 0
+
 
 def _described(contender: Contender) -> dict[str, str]:
     return {
@@ -182,7 +197,7 @@ def _described(contender: Contender) -> dict[str, str]:
 
 
 def _order() -> list[str]:
-    return [*WORKLOADS, *(f"{name}-20ms" for name in WORKLOADS), "scale", "scale-one-repository"]
+    return [*WORKLOADS, *(f"{name}-20ms" for name in WORKLOADS), "scale", "scale-one-repository", people.NAME]
 
 
 def main(arguments: t.Sequence[str]) -> int:

@@ -18,8 +18,9 @@ from estate.fault_proxy import Fault
 from estate.msr.passwords import token_hash
 from estate.msr.rows import ACCOUNTS, NAMESPACE_GRANTS, REPOSITORIES, REPOSITORY_GRANTS, TEAM_MEMBERS, TEAMS, TOKENS
 from estate.msr.seeding import People, small_set
-from runs.identity import driver, endpoint, logins, rows, run, sides
+from runs.identity import endpoint, logins, rows, run, sides
 from runs.modules import start_module
+from runs.msr import driver
 
 if t.TYPE_CHECKING:
     from conftest import MakeMSR

@@ -110,9 +110,9 @@ class Control:
         assert played.status == expect, played.output
         return played
 
-    def start(self, playbook: str) -> subprocess.Popen[str]:
+    def start(self, playbook: str, *arguments: str) -> subprocess.Popen[str]:
         """Begin to run a playbook."""
-        return self._begin(["ansible-playbook", f"registryops.migration.{playbook}", "-i", "inventory"])
+        return self._begin(["ansible-playbook", f"registryops.migration.{playbook}", "-i", "inventory", *arguments])
 
     def kill(self, playing: subprocess.Popen[str]) -> None:
         """What the loss of the machine does: everything that was started is gone at once, the workers' copies too."""

@@ -16,10 +16,12 @@ from estate.ports import LOOPBACK
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, people_of
 from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
 from runs.control import Control
-from runs.modules import Options
+from runs.modules import Options, run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path
+
+    from estate.msr.seeding import People
 
 
 def driver(port: int) -> Options:
@@ -66,6 +68,23 @@ def rows_of(installation: Installation, *places: Place) -> dict[Place, list[str]
     """What tables hold, by default all of them, in a form that can be compared."""
     with installation.tables.moment():
         return {place: sorted(map(str, installation.tables.all(place))) for place in places or INDEXES}
+
+
+def logins_of(held: People) -> list[Options]:
+    """Every password, and a token of everybody, as the option `logins` has them."""
+    tokens = {user: token for token, user in held.tokens.items()}
+    return [{"username": user, "secret": secret} for user, secret in [*held.passwords.items(), *tokens.items()]]
+
+
+def prove(source: Installation, destination: Installation, logins: list[Options]) -> None:
+    """All items and all rights are equal by identity_verify, which asks both products for every pair as well, and has everybody log in."""
+    options = {"source": reach(source), "destination": reach(destination), "sample": -1, "logins": logins}
+    verified = run_module("identity_verify", options).result
+    assert not verified.get("failed"), verified["msg"]
+    assert verified["access"]["compared"]
+    assert verified["sample"]["asked"]
+    assert verified["logins"] == {"tried": len(logins), "differences": []}
+    assert not destination.problems()
 
 
 class MSRControl(Control):

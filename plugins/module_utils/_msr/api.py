@@ -38,6 +38,8 @@ _WITH_CODES = (400, 404, 405, 409)
 NO_HANDLER = "HANDLER_NOT_FOUND"
 #: where the next page starts
 _NEXT_PAGE = "X-Next-Page-Start"
+#: how often a request is sent again with a new session before a refusal is taken for an answer
+_RENEWALS = 3
 
 #: the way out, by error code
 _HINTS: t.Mapping[str, str] = {
@@ -143,14 +145,16 @@ class Service:
                 attempts=attempts,
             )
 
-        try:
-            return once(mine)
-        except AuthenticationFailed:
-            # a session ends when it wants to; for a password there is nothing new
-            again = "" if authorization else self._renew(mine)
-            if not again:
-                raise
-            return once(again)
+        for _renewal in range(_RENEWALS):
+            try:
+                return once(mine)
+            except AuthenticationFailed:
+                # a session ends when it wants to, the next one as well; for a password there is nothing new
+                again = "" if authorization else self._renew(mine)
+                if not again:
+                    raise
+                mine = again
+        return once(mine)
 
     def get(self, path: str, *, what: str, query: Query | None = None, absent: t.Collection[str] = ()) -> t.Any:
         """The document at a path; None for one that is not there, see `ask`."""

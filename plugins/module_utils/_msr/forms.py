@@ -20,6 +20,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
 )
 from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import AccountSecrets, moment_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._providers.msr import SETTINGS
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import field, listed, number, required, text
 
 Document = dict[str, t.Any]
@@ -118,13 +119,8 @@ def repository_of(document: t.Any, what: str) -> Repository:
 
 
 #: a repository's settings: the model's name, theirs, and what they are where nobody says it
-_SETTINGS = (
-    ("short_description", "shortDescription", ""),
-    ("long_description", "longDescription", ""),
-    ("visibility", "visibility", "private"),
-    ("scan_on_push", "scanOnPush", False),
-    ("immutable_tags", "immutableTags", False),
-    ("tag_limit", "tagLimit", 0),
+_SETTINGS = tuple(
+    ("short_description" if name == "description" else name, theirs, usual) for name, (theirs, _kind, usual) in SETTINGS.items()
 )
 
 

@@ -568,9 +568,8 @@ class AccountsAPI:
             raise Refusal("NOT_AUTHORIZED")
         return organization, row
 
-    @staticmethod
-    def _limit(asked: Asked) -> int:
-        return number(asked, "limit", 10, 65536, "INVALID_FORM_FIELD")
+    def _limit(self, asked: Asked) -> int:
+        return self.front.fewer(number(asked, "limit", 10, 65536, "INVALID_FORM_FIELD"))
 
 
 _FILTERS: t.Mapping[str, t.Callable[[Row], bool]] = {

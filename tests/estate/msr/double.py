@@ -73,6 +73,8 @@ class Front(ProductDouble):
         self.imports_accounts = True
         #: how many requests a session is good for; None: any number
         self.session_requests: int | None = None
+        #: what a page has at most, however many were asked for; None: as many as were asked for
+        self.largest_page: int | None = None
         self._sessions: dict[str, tuple[str, int]] = {}
         super().__init__(behind, authority.server_context(), _Handler)
 
@@ -159,6 +161,10 @@ class Front(ProductDouble):
         """`managed` or `ldap`: where users come from."""
         row = self.tables.get(ENZI_PROPERTIES, "config.auth") or {}
         return str(row.get("jsonValue", {}).get("backend", "managed"))
+
+    def fewer(self, asked_for: int) -> int:
+        """How many items a page has at most."""
+        return min(asked_for, self.largest_page or asked_for)
 
     # -- what tests use
     def fault(self, line: str) -> Fault | None:

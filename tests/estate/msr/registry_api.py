@@ -170,7 +170,7 @@ class RegistryAPI:
     def paged(self, asked: Asked, rows: t.Iterable[tuple[str, Row]]) -> tuple[list[Row], dict[str, str]]:
         """A page, and the headers that go with it."""
         rows = list(rows)
-        size = number(asked, "pageSize", 10, 65536, "INVALID_PARAMETERS")
+        size = self.double.fewer(number(asked, "pageSize", 10, 65536, "INVALID_PARAMETERS"))
         found, following = page(rows, asked.query.get("pageStart", ""), size)
         headers = next_page(asked, "pageStart", following)
         if asked.query.get("count") == "true":
