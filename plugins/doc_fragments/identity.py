@@ -77,22 +77,35 @@ options:
     description:
       - Other names for accounts, users or organizations, at the destination, by their names at the source. They are used wherever the
         account stands; an own repository goes along, so its images need the same mapping.
+      - "Who is named here is taken for the same one even where the account comes from a directory on one side only. C(bob: bob) says so
+        of one whose name stays."
     type: dict
     default: {}
   match_directory:
     description:
       - Users of a directory (LDAP) who have the same entry there on both sides are one, whatever their names are. Users with the same
-        name and different entries are two, and refused.
+        name and different entries are two, and refused. So is one with the same name who comes from a directory on one side only, unless
+        O(rename) names the account.
       - With V(false) names alone count, for a directory that has moved.
     type: bool
     default: true
   built_in:
     description:
-      - Whether accounts that every installation has, such as V(admin), keep their passwords, rights and tokens at the destination, or get
-        those of the source.
+      - Whether accounts that every installation has, such as V(admin), keep their passwords, rights, members, teams and tokens at the
+        destination, or get those of the source. Repositories in their namespaces are brought over in both cases.
+      - The account that signs in to the destination keeps its password, fields and tokens in any case, for otherwise a run would shut
+        itself out. To bring it over too, sign in with another one.
     type: str
     choices: [keep, replace]
     default: keep
+  automation:
+    description:
+      - Whether webhooks are active and policies enabled as they are at the source, or V(paused), so that none of them acts. Pause them
+        as long as images come, for each tag that is pushed would be told of, promoted, mirrored or pruned once more.
+      - When both sides are compared with V(paused), it is no difference that one of them does not act at the destination.
+    type: str
+    choices: [active, paused]
+    default: active
   people_file:
     description:
       - Note the outcome in this file, on the host where the task runs, for the report of M(registryops.migration.registry_report). Several

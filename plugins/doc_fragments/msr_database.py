@@ -75,7 +75,8 @@ suboptions:
     description:
       - The pod of an MSR 3 on Kubernetes that has the command line of the database. V({{}}) takes everything from where kubectl takes it.
         The host where the task runs needs the Python library kubernetes, 30 or later.
-      - Statements go in on standard input, so that the cluster's audit log does not have them.
+      - Statements go in on standard input, so that the cluster's audit log does not have them. In the pod itself they become an argument
+        of the command, which its list of processes shows while it runs - with hashes, where these are written.
     type: dict
     suboptions:
       kubeconfig:

@@ -25,6 +25,11 @@ options:
     description: The names of accounts at the destination, by their names at the source, where these differ.
     type: dict
     default: {}
+  leave_out:
+    description: Repositories that are not copied, by their names at the source.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -67,10 +72,12 @@ _KINDS = ("organizations", "repositories", "users")
 _BELOW = "/*"
 
 
-def image_rules(selection: t.Any, rename: t.Any = None) -> list[dict[str, t.Any]]:
+def image_rules(selection: t.Any, rename: t.Any = None, leave_out: t.Any = None) -> list[dict[str, t.Any]]:
     """The rules; AnsibleFilterError says what of the selection cannot be."""
     if not isinstance(selection, t.Mapping) or not isinstance(rename or {}, t.Mapping):
         raise _wrong("give a dictionary, and one with names for rename.")
+    if not isinstance(leave_out or [], (list, tuple)):
+        raise _wrong("give a list of repositories for leave_out.")
     unknown = sorted(str(key) for key in selection if key not in (*_KINDS, "tags"))
     if unknown:
         raise _wrong(f"{', '.join(unknown)} is none of {', '.join((*_KINDS, 'tags'))}.")
@@ -84,6 +91,7 @@ def image_rules(selection: t.Any, rename: t.Any = None) -> list[dict[str, t.Any]
         exclude.append(f"regex:(?!(?:{'|'.join(_expression(pattern) for pattern in namespaces)})/).*")
     elif namespaces:
         include = [_below(pattern) for pattern in namespaces]
+    exclude += [str(name) for name in leave_out or []]
     rule: dict[str, t.Any] = {}
     if include or exclude:
         rule["repositories"] = {name: patterns for name, patterns in (("include", include), ("exclude", exclude)) if patterns}

@@ -39,7 +39,8 @@ options:
     default: []
   existing_passwords:
     description:
-      - Whether users who are at the destination already get the passwords that they have at the source. That needs both databases.
+      - Whether users who are at the destination already get the passwords that they have at the source. That needs both databases;
+        without that of the destination, O(go_on_without) has to name V(password_hash).
       - New users get them in any case.
     type: str
     choices: [replace, keep]
@@ -48,7 +49,8 @@ options:
     description:
       - What becomes of what the destination has and the source has not. V(keep) says nothing of it, V(report) lists it.
       - V(remove) removes it, of the kinds in O(surplus_kinds), and lists the others. What every installation has is never removed, nor
-        is anything outside of what O(organizations), O(repositories) and O(users) select.
+        is the account that signs in to the destination with its tokens, nor is anything outside of what O(organizations),
+        O(repositories) and O(users) select.
     type: str
     choices: [keep, report, remove]
     default: report
@@ -162,6 +164,12 @@ refused:
   returned: when both sides were read
   type: list
   elements: dict
+  sample: []
+refused_repositories:
+  description: All repositories that are refused, by their names at the source. Their images cannot be pushed.
+  returned: when both sides were read
+  type: list
+  elements: str
   sample: []
 not_migrated:
   description: What was left out, as O(go_on_without) allows, each with the number of items and the reason.

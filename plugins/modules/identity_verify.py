@@ -15,9 +15,10 @@ author:
 description:
   - Reads both sides and compares them item by item - users, organizations, teams, memberships, rights, tokens, repositories with their
     settings, webhooks and policies.
-  - Computes from both what every user may do with every repository, and compares that, pair by pair.
+  - Computes from both what every user may do with every repository, and compares that, pair by pair. Users of
+    the source who are not selected may have fewer rights to the selected repositories, and must not have more.
   - Asks both products themselves what some users may do with some repositories, and tries the passwords and tokens that it is given.
-  - Fails where anything differs. Nothing is changed.
+  - Fails where anything differs, and where something cannot be compared that O(go_on_without) does not name. Nothing is changed.
 extends_documentation_fragment:
   - registryops.migration.msr.source
   - registryops.migration.msr.destination
@@ -151,6 +152,14 @@ counts:
   type: dict
   sample:
     account: {equal: 118, missing: 0, different: 0, surplus: 0, kept: 1}
+uncompared:
+  description:
+    - What one side cannot tell, each with the reason - kinds of items, V(password_hash), V(directory_name), or V(access) where rights
+      cannot be computed. Each that O(go_on_without) does not allow counts as a difference; V(directory_name) does not.
+  returned: when both sides were read
+  type: dict
+  sample:
+    password_hash: The option database is not given.
 not_migrated:
   description: What was not compared, as O(go_on_without) allows, each with the number of items and the reason.
   returned: when both sides were read

@@ -46,7 +46,8 @@ options:
     type: bool
   new_password:
     description:
-      - The user's password. Whether it is the present one is found out by signing in with it.
+      - The user's password. Whether it is the present one is found out by signing in with it. That of a user who is there already, and may
+        not sign in, stays as it is.
       - A user who is created without it, and without O(password_hash), gets one by chance that nobody knows.
     type: str
   update_password:
@@ -56,8 +57,8 @@ options:
     default: always
   password_hash:
     description:
-      - The password as another MSR keeps it, such as C(bcrypt$...). Where the user exists, it takes O(database), or
-        O(accounts_database) with an MSR 2.9, to read and to write it.
+      - The password as another MSR keeps it, such as C(bcrypt$...). It takes O(database), or O(accounts_database) with an MSR 2.9, to read
+        and to write it. Without them, some versions can create a user with it; where this one cannot, nothing is created.
     type: str
   members:
     description: Users who belong to an organization. Others stay, unless O(purge_members) is set.

@@ -32,13 +32,13 @@ options:
     description: What the token is called. Two tokens with one label can only be told apart by O(token_hash).
     type: str
   token_hash:
-    description: What the product keeps of the token, and its name in its API.
+    description: What the product keeps of the token, and its name in its API. It is refused where the token is another user's.
     type: str
   active:
     description: Whether the token lets anybody in.
     type: bool
   created:
-    description: When it was made, as ISO 8601 with an offset, for one that is taken over. It cannot be changed.
+    description: When it was made, as ISO 8601 with an offset, for one that is taken over. Of one that exists it stays as it is.
     type: str
   state:
     description: Whether the token is wanted.

@@ -106,6 +106,27 @@ def ids_of(installation: Installation) -> dict[str, str]:
         return {row["name"]: row["id"] for row in installation.tables.all(ACCOUNTS)}
 
 
+class Hook(t.NamedTuple):
+    """A webhook."""
+
+    event: str
+    scope: str
+    endpoint: str
+    inactive: bool
+    skips_tls: bool
+
+
+class Rules(t.NamedTuple):
+    """A policy."""
+
+    place: Place
+    repository: str
+    target: str
+    template: str | None
+    enabled: bool
+    rules: str
+
+
 class Named:
     """The tables of an installation with names in the place of ids: what two installations can have in common."""
 
@@ -124,10 +145,10 @@ class Named:
             self.grants |= {(names[row["namespaceID"]], teams[row["teamID"]], row["accessLevel"]) for row in tables.all(NAMESPACE_GRANTS)}
             self.tokens = {row["token"]: (names[row["accountID"]], row) for row in tables.all(TOKENS)}
             self.webhooks = {
-                (row["type"], row["key"], row["endpoint"], row["inactive"], row["skipTLSVerification"]) for row in tables.all(WEBHOOKS)
+                Hook(row["type"], row["key"], row["endpoint"], row["inactive"], row["skipTLSVerification"]) for row in tables.all(WEBHOOKS)
             }
             self.policies = {
-                (
+                Rules(
                     place,
                     row.get("localRepository") or row.get("sourceRepository") or row.get("repository"),
                     row.get("targetRepository") or f"{row.get('remoteHost')}/{row.get('remoteRepository')}",
@@ -179,7 +200,9 @@ def test_everybody_may_do_what_they_could_do(moved: Moved) -> None:
     before, after = Named(moved.source), Named(moved.destination)
     assert before.rights
     assert {key: level for key, level in after.rights.items() if key[0] in before.accounts} == before.rights
-    assert moved.control.report()["people"]
+    people = moved.control.report()["people"]
+    assert people["verified"]
+    assert people["different"] == 0
 
 
 def test_passwords_log_in(moved: Moved) -> None:
@@ -207,9 +230,11 @@ def test_rights_on_namespaces_webhooks_and_policies_move(moved: Moved) -> None:
     before, after = Named(moved.source), Named(moved.destination)
     assert any("/" not in where for where, _team, _level in before.grants)
     assert after.grants == before.grants
-    assert after.webhooks == before.webhooks
+    # they rest until the cut-over, see test_msr_cutover.py; all else of them is the same
+    assert {hook.inactive for hook in before.webhooks} == {policy.enabled for policy in before.policies} == {True, False}
+    assert after.webhooks == {hook._replace(inactive=True) for hook in before.webhooks}
     assert len(before.policies) == 4
-    assert after.policies == before.policies
+    assert after.policies == {policy._replace(enabled=False) for policy in before.policies}
 
 
 def test_every_platform_keeps_its_digest(moved: Moved) -> None:

@@ -13,8 +13,8 @@ import pytest
 from estate import compare, images
 from estate.client import Client, UnexpectedAnswer
 from estate.msr.images import DAMAGED, TOMBSTONE, small_images
-from estate.msr.rows import ACCOUNTS, REPOSITORIES, TAGS, TEAMS
-from estate.msr.seeding import People
+from estate.msr.rows import ACCOUNTS, PROMOTIONS, REPOSITORIES, TAGS, TEAMS, WEBHOOKS
+from estate.msr.seeding import People, rule
 from estate.push import push
 from runs.msr import MSRControl, reach
 
@@ -25,8 +25,11 @@ if t.TYPE_CHECKING:
 
 #: what each installation has from its beginning
 BUILT_IN = {"admin", "docker-datacenter"}
-#: they share the images, and decide together
-WORKERS = ("worker1", "worker2")
+#: They share the images, and decide together. The largest part, with the damaged image, is not that of the one who speaks for all.
+WORKERS = {
+    "worker1": {"registry_worker_index": 1, "registry_worker_count": 2},
+    "worker2": {"registry_worker_index": 0, "registry_worker_count": 2},
+}
 PATHS = ("green/app", "green/base", "brown/app")
 
 
@@ -38,11 +41,20 @@ class Way:
     destination: Installation
     held: images.ImageSet
     listed: Played
+    part_of_tags: Played
+    after_part_of_tags: dict[str, set[str]]
     part: Played
     after_part: dict[str, set[str]]
+    acts_at_source: dict[str, bool]
+    acts_after_no_go: dict[str, bool]
+    misspelt: Played
+    pushed_after_misspelt: bool
     no_go: Played
     failures: list[dict[str, str]]
     pushed_after_no_go: bool
+    undone: Played
+    pushed_after_undone: bool
+    shares: dict[str, set[str]]
     go: Played
     control: MSRControl
 
@@ -62,23 +74,63 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
         people.repository(path)
     people.grant("green", "builders", "read-write")
     people.token("ann", "laptop")
+    people.webhook("TAG_PUSH", "green/app", "https://hooks.example.com/push")
+    people.webhook("TAG_DELETE", "green/app", "https://hooks.example.com/delete", inactive=True)
+    people.promotion("green/app", "green/base", rule("tag", "eq", "released"))
     people.write()
     held = small_images(source, *PATHS, versions=1)
+    add(source, held, "old", created="2019-05-01T00:00:00Z")
     control = MSRControl(tmp_path_factory.mktemp("control"), reach(source), reach(destination), people.passwords.values(), WORKERS)
     listed = control.play("migrate_msr", "--tags", "list-tags")
+    chosen = {"organizations": {"include": ["brown"]}, "tags": {"include": ["latest", "old"], "since": "2020-01-01"}}
+    part_of_tags = control.play("migrate_msr", "--tags", "accounts,orgs,repos,tags", msr_selection=chosen)
+    after_part_of_tags = names_of(destination)
     part = control.play("migrate_msr", "--tags", "accounts,orgs,repos,tags", msr_selection={"organizations": {"include": ["brown"]}})
     after_part = names_of(destination)
-    no_go = control.play("cutover", expect=2, msr_cutover_undo=True)
+    misspelt = control.play("cutover", expect=2, msr_on_refusall="skip")
+    pushed_after_misspelt = can_push(source)
+    no_go = control.play("cutover", expect=2)
     failures = control.report()["failures"]
+    acts_at_source, acts_after_no_go = acting(source), acting(destination)
     pushed_after_no_go = can_push(source)
+    undone = control.play("cutover", expect=2, msr_cutover_undo=True)
+    pushed_after_undone = can_push(source)
+    shares = control.shares()
     mend(source)
-    late = images.ImageSet()
-    images.add_image(late.repository("brown/app"), "one that came late", [images.layer("one that came late", 400)], ["late"])
-    access = source.msr.access
-    push(access.url, late, access.user, access.password, access.ca_file)
-    held.update(late)
+    add(source, held, "late")
     go = control.play("cutover")
-    return Way(source, destination, held, listed, part, after_part, no_go, failures, pushed_after_no_go, go, control)
+    return Way(
+        source=source,
+        destination=destination,
+        held=held,
+        listed=listed,
+        part_of_tags=part_of_tags,
+        after_part_of_tags=after_part_of_tags,
+        part=part,
+        after_part=after_part,
+        acts_at_source=acts_at_source,
+        acts_after_no_go=acts_after_no_go,
+        misspelt=misspelt,
+        pushed_after_misspelt=pushed_after_misspelt,
+        no_go=no_go,
+        failures=failures,
+        pushed_after_no_go=pushed_after_no_go,
+        undone=undone,
+        pushed_after_undone=pushed_after_undone,
+        shares=shares,
+        go=go,
+        control=control,
+    )
+
+
+def add(source: Installation, held: images.ImageSet, tag: str, **more: str) -> None:
+    """Push one more image to a repository; `more`: fields of its configuration."""
+    new = images.ImageSet()
+    name, platform = f"brown/app {tag}", {"architecture": "amd64", "os": "linux", **more}
+    images.add_image(new.repository("brown/app"), name, [images.layer(name, 400)], [tag], platform=platform)
+    access = source.msr.access
+    push(access.url, new, access.user, access.password, access.ca_file)
+    held.update(new)
 
 
 def names_of(installation: Installation) -> dict[str, set[str]]:
@@ -91,6 +143,14 @@ def names_of(installation: Installation) -> dict[str, set[str]]:
             "repositories": {f"{row['namespaceName']}/{row['name']}" for row in tables.all(REPOSITORIES)},
             "tags": {row["pk"] for row in tables.all(TAGS)},
         }
+
+
+def acting(installation: Installation) -> dict[str, bool]:
+    """Which webhooks and policies do something, by what they are about."""
+    with installation.tables.moment():
+        tables = installation.tables
+        hooks = {row["endpoint"]: not row["inactive"] for row in tables.all(WEBHOOKS)}
+        return {**hooks, **{row["targetRepository"]: bool(row["enabled"]) for row in tables.all(PROMOTIONS)}}
 
 
 def can_push(installation: Installation) -> bool:
@@ -122,6 +182,20 @@ def test_a_part_with_what_it_needs(way: Way) -> None:
     assert {tag.partition(":")[0] for tag in way.after_part["tags"]} == {"brown/app"}
 
 
+def test_a_part_by_tag_and_date(way: Way) -> None:
+    # one is too old, others are not named; a signature goes with its image
+    assert {tag for tag in way.after_part_of_tags["tags"] if not tag.endswith(".sig")} == {"brown/app:latest"}
+    assert {"brown/app:old", "brown/app:multi"} <= way.after_part["tags"]
+
+
+def test_webhooks_and_policies_rest_until_the_decision_is_go(way: Way) -> None:
+    assert set(way.acts_at_source.values()) == {True, False}
+    assert way.acts_after_no_go == dict.fromkeys(way.acts_at_source, False)
+    assert "not all of them act yet" in way.undone.output
+    assert acting(way.destination) == way.acts_at_source
+    assert "Webhooks and policies: as at the source." in way.go.output
+
+
 def test_a_failure_is_a_failure(way: Way) -> None:
     assert [(failure["repository"], failure["tag"]) for failure in way.failures] == [(PATHS[0], DAMAGED)]
     # all else has been moved
@@ -133,18 +207,36 @@ def test_deleted_tags_are_left_out(way: Way) -> None:
     assert not any(tag.endswith(f":{TOMBSTONE}") for tag in names_of(way.destination)["tags"])
 
 
-def test_no_go_says_why_and_opens_the_source_again(way: Way) -> None:
-    assert "NO-GO." in way.no_go.output
+def test_a_wrong_name_is_found_while_people_can_still_push(way: Way) -> None:
+    assert "msr_on_refusall" in way.misspelt.output
+    assert "NO-GO." in way.misspelt.output
+    assert way.pushed_after_misspelt
+
+
+def test_what_one_of_several_workers_finds_is_no_go(way: Way) -> None:
+    assert PATHS[0] not in way.shares["worker1"]
+    assert PATHS[0] in way.shares["worker2"]
+    assert "GO: everything is at the destination." not in way.no_go.output
     assert f"{PATHS[0]}:{DAMAGED}" in way.no_go.output.partition("NO-GO.")[2]
-    assert "can be pushed to again" in way.no_go.output
-    assert way.pushed_after_no_go
+    assert '"go": true' not in way.no_go.output
+    assert "only read from" in way.no_go.output
+    assert not way.pushed_after_no_go
+
+
+def test_no_go_says_why_and_opens_the_source_again(way: Way) -> None:
+    assert "NO-GO." in way.undone.output
+    assert f"{PATHS[0]}:{DAMAGED}" in way.undone.output.partition("NO-GO.")[2]
+    # the run before had made it read-only
+    assert "can be pushed to again" in way.undone.output
+    assert way.pushed_after_undone
 
 
 def test_go_is_the_last_delta_on_a_source_that_nobody_changes(way: Way) -> None:
     assert "GO: everything is at the destination." in way.go.output
     count = len(way.held.tags())
     assert f"Images: {count} of {count} tags are equal." in way.go.output
-    assert way.go.recap.keys() == set(WORKERS)
+    assert way.go.recap.keys() == WORKERS.keys()
+    assert "not a single one has been tried" in way.go.output
     assert "only read from" in way.go.output
     assert not can_push(way.source)
     assert compare.tags_of(way.destination.msr) == way.held.tags()

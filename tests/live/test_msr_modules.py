@@ -11,9 +11,9 @@ import typing as t
 import pytest
 from estate.msr.double import ADMINISTRATORS_PASSWORD
 from estate.msr.passwords import bcrypt_hash, fits, pbkdf2_hash, token_hash
-from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS, moment
+from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
 from runs.modules import ModuleRun, Options, run_module
-from runs.msr import reach, rows_of
+from runs.msr import people, reach, rows_of
 
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
@@ -100,26 +100,58 @@ def test_a_password_is_changed_where_it_does_not_let_in(msr: Installation, ensur
     assert fits("another-xyz-one", row_of(msr, ACCOUNTS, name="pat")["passwordHash"])
 
 
-def test_the_hash_of_a_password_is_taken_over(msr: Installation, ensure: Ensure) -> None:
-    ensure("msr_account", name="hank", password_hash=bcrypt_hash("his password elsewhere"))
-    assert fits("his password elsewhere", row_of(msr, ACCOUNTS, name="hank")["passwordHash"])
-    changed = ensure("msr_account", name="hank", password_hash=pbkdf2_hash("another one"))
-    assert "pbkdf2" not in str(changed["differences"]) + str(changed["diff"])
-    assert fits("another one", row_of(msr, ACCOUNTS, name="hank")["passwordHash"])
-    ensure.connection.pop("database")
-    refused = ensure.once("msr_account", name="hank", password_hash=bcrypt_hash("a third one")).result
-    assert refused["error"]["subject"] == "password_hash"
+def test_a_password_of_one_who_may_not_sign_in_stays(msr: Installation, ensure: Ensure) -> None:
+    ensure("msr_account", name="ina", active=False, new_password="the first one")
+    ensure("msr_account", changed=False, name="ina", new_password="another one")
+    assert fits("the first one", row_of(msr, ACCOUNTS, name="ina")["passwordHash"])
+    ensure("msr_account", name="ina", active=True, new_password="another one")
+    assert fits("another one", row_of(msr, ACCOUNTS, name="ina")["passwordHash"])
 
 
-def test_a_token_of_another_msr_is_taken_over(msr: Installation, ensure: Ensure) -> None:
-    ensure("msr_account", name="tom", new_password="a password")
-    kept = token_hash("5f6b7c8d-0000-4000-8000-000000000001")
-    ensure("msr_token", owner="tom", token_hash=kept, label="from elsewhere", created="2024-07-04T12:00:00+00:00")
-    row = row_of(msr, TOKENS, token=kept)
-    assert row["tokenLabel"] == "from elsewhere"
-    assert row["createdAt"] == moment(1720094400.0)
-    ensure("msr_token", owner="tom", token_hash=kept, state="absent")
-    assert row_of(msr, TOKENS, token=kept) is None
+def test_a_password_as_another_registry_keeps_it(msr: Installation, ensure: Ensure) -> None:
+    first, second = bcrypt_hash("the first one"), pbkdf2_hash("the second one")
+    made = ensure("msr_account", name="hana", password_hash=first)
+    assert row_of(msr, ACCOUNTS, name="hana")["passwordHash"] == first
+    changed = ensure("msr_account", name="hana", password_hash=second)
+    assert row_of(msr, ACCOUNTS, name="hana")["passwordHash"] == second
+    for done, password_hash in ((made, first), (changed, second)):
+        assert "password_hash" in done["differences"]
+        assert password_hash not in str({name: value for name, value in done.items() if name != "invocation"})
+    ensure("msr_account", changed=False, name="hana", full_name=None)
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_a_password_hash_without_the_database(msr: Installation, ensure: Ensure, imports: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user is created with it, or not at all."""
+    monkeypatch.setattr(msr.msr, "imports_accounts", imports)
+    del ensure.connection["database"]
+    name, before = f"hugo-{imports}".lower(), ensure.rows()
+    for check in (True, False):
+        done = ensure.once("msr_account", check, name=name, password_hash=bcrypt_hash("a password")).result
+        if imports:
+            assert done["state"] == "created"
+        else:
+            assert done["failed"]
+            assert done["error"]["subject"] == "password_hash"
+        if check or not imports:
+            assert ensure.rows() == before
+    if imports:
+        assert fits("a password", row_of(msr, ACCOUNTS, name=name)["passwordHash"])
+        # whether it is the one that is there, only the database can tell
+        again = ensure.once("msr_account", name=name, password_hash=bcrypt_hash("a password")).result
+        assert again["error"]["subject"] == "password_hash"
+
+
+def test_what_cannot_be_read_anywhere_is_warned_of(ensure: Ensure) -> None:
+    made = ensure.once("msr_account", name="wanda")
+    assert "wanda" in str(made.result["warnings"])
+    given = ensure.once("msr_account", name="wim", new_password="a password")
+    assert "wim" not in str(given.result.get("warnings"))
+    ensure.once("msr_account", name="wine", type="organization")
+    ensure.once("msr_repository", namespace="wine", name="app")
+    policy = {"does": "poll_mirroring", "repository": "wine/app", "target": "hub.example.com/library/base"}
+    without = ensure.once("msr_policy", **policy, remote_username="mirror")
+    assert "cannot be read anywhere" in str(without.result["warnings"])
 
 
 def test_an_organization_and_its_members(ensure: Ensure) -> None:
@@ -205,6 +237,31 @@ def test_a_new_token_is_shown_once_and_lets_in(msr: Installation, ensure: Ensure
     assert [token["is_active"] for token in ensure.info("tina")["tokens"]] == [False]
     ensure("msr_token", owner="tina", label="ci", state="absent")
     assert row_of(msr, TOKENS, tokenLabel="ci") is None
+
+
+def test_a_token_that_is_taken_over(msr: Installation, ensure: Ensure) -> None:
+    for name in ("tara", "tom"):
+        ensure.once("msr_account", name=name, new_password="a password")
+    kept = token_hash("the token itself")
+    token = {"owner": "tara", "token_hash": kept, "label": "taken over"}
+    assert ensure("msr_token", **token, created="2024-07-03T09:46:40Z")["state"] == "created"
+    row = row_of(msr, TOKENS, token=kept)
+    assert row["createdAt"]["epoch_time"] == 1_720_000_000
+    with people(msr) as found:
+        assert found.lets_in("tara", "the token itself")
+    # when it was made stays
+    ensure("msr_token", changed=False, **token, created="2025-01-01T00:00:00+01:00")
+    assert row_of(msr, TOKENS, tokenLabel="taken over") == row
+    refused = ensure.once("msr_token", **token, created="yesterday").result
+    assert refused["error"]["subject"] == "created"
+    # whose it is has to be said
+    for state in ("present", "absent"):
+        refused = ensure.once("msr_token", **{**token, "owner": "tom"}, state=state).result
+        assert refused["error"]["subject"] == "token_hash"
+    assert row_of(msr, TOKENS, tokenLabel="taken over") == row
+    ensure("msr_token", **token, state="absent")
+    with people(msr) as found:
+        assert not found.lets_in("tara", "the token itself")
 
 
 def test_a_webhook_whose_address_is_a_secret(msr: Installation, ensure: Ensure) -> None:

@@ -40,6 +40,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.people 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     CertificateUntrusted,
+    ConnectionFailed,
     InvalidAnswer,
     MigrationError,
     RegistryError,
@@ -317,6 +318,83 @@ def test_users_of_a_directory(new: Installation) -> None:
         assert destination.look(frank) == frank
         with pytest.raises(RegistryError, match="takes its users from a directory"):
             one(destination, CREATED, Account("local"))
+
+
+def test_a_user_of_a_directory_who_is_somebody_else_there(new: Installation) -> None:
+    new.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
+    new.msr.directory.update(erin="cn=Erin Other,dc=example", frank="CN=Frank, DC=example")
+    users = [Account(name, directory_name=f"cn={name},dc=example") for name in ("erin", "frank")]
+    with people(new) as destination:
+        problems = destination.write([Change(CREATED, user) for user in users])
+        assert "is cn=Erin Other,dc=example in the directory here, and cn=erin,dc=example at the source" in str(problems[0])
+        assert problems[1] is None
+
+
+def test_where_users_come_from_is_known_beforehand(new: Installation) -> None:
+    erin, local = Account("erin", directory_name="cn=erin"), Account("local", is_active=True)
+    with people(new) as whole, people(new, database=False) as half:
+        for destination in (whole, half):
+            destination.read(["account"])
+            assert destination.refusal(local) is None
+        assert whole.refusal(erin) is None
+        assert "there is none here" in str(half.refusal(erin))
+        one(whole, CREATED, local)
+    new.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
+    with people(new) as destination:
+        destination.read(["account"])
+        assert destination.refusal(erin) is None
+        assert "users here come from a directory" in str(destination.refusal(Account("another")))
+        # who is there already need not be created
+        assert destination.refusal(local) is None
+        assert destination.refusal(Account("blue", True)) is None
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_a_user_is_nobody_until_the_hash_is_written(old: Old, new: Installation, imports: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends between the user and the hash: nobody gets in, and the next run does not take the user for one who was there."""
+    installation, company = old
+    new.msr.imports_accounts = imports
+    with people(installation) as source:
+        estate = source.read(["account"]).of(Account)
+    users = [estate["alice",], estate["dave",], estate["erin",]]
+
+    def broken(*_anything: object, **_more: object) -> None:
+        raise ConnectionFailed("has gone.", subject="the database")
+
+    with people(new) as destination:
+        assert destination.accounts_database is not None
+        monkeypatch.setattr(destination.accounts_database, "update", broken)
+        problems = destination.write([Change(CREATED, user) for user in users])
+        # with an import the users of this product have their passwords at once
+        assert [problem is None for problem in problems] == [imports, imports, False]
+        unfinished = ["erin"] if imports else ["alice", "dave", "erin"]
+        assert [name for name in ("alice", "dave", "erin") if (name,) not in destination.read(["account"]).of(Account)] == unfinished
+        for name in unfinished:
+            row = new.tables.get(ACCOUNTS, name)
+            assert (row["isActive"], row["ldapDN"]) == (False, "")
+    with people(new) as destination:
+        assert create(destination, users) == []
+        found = destination.read(["account"]).of(Account)
+        for user in users:
+            assert found[user.key] == user
+            assert found[user.key].password_hash == user.password_hash
+        assert destination.lets_in("alice", company.passwords["alice"])
+        assert not destination.lets_in("dave", company.passwords["dave"])
+        assert destination.notes() == []
+
+
+def test_a_user_whose_answer_was_lost_is_one_who_was_created(new: Installation) -> None:
+    new.msr.imports_accounts = False
+    new.msr.faults.append(Fault("POST /enzi/v0/accounts/", reset="lost"))
+    with people(new, database=False) as destination:
+        one(destination, CREATED, Account("ana", full_name="Ana", password_hash="bcrypt$$2a$10$" + "a" * 53))
+        assert any("random password" in note and "ana" in note for note in destination.notes())
+    # the first one is about a directory, which there is none of
+    new.msr.faults[:] = [Fault("POST /enzi/v0/accounts/", reset="lost", after=1)]
+    with people(new) as destination:
+        erin = Account("erin", full_name="Erin", directory_name="cn=erin", is_admin=False, is_active=True)
+        one(destination, CREATED, erin)
+        assert destination.look(erin) == erin
 
 
 def test_changes_and_removes(new: Installation) -> None:

@@ -9,39 +9,23 @@ from __future__ import annotations
 import json
 import typing as t
 
-from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
+from estate.msr.double import ADMINISTRATORS_PASSWORD, Installation
 from estate.msr.rows import INDEXES
 from estate.msr.seeding import People
 
 from runs.modules import Options, run_module
+from runs.msr import reach
 
 #: nothing of these may be in anything that a module says
 SECRETS = (ADMINISTRATORS_PASSWORD, "$2a$", "$2b$", "pbkdf2_sha256$", "'s password", "key=secret")
 
 
 def endpoint(installation: Installation, databases: bool = True, **more: t.Any) -> Options:
-    """The option `source` or `destination`."""
-    options: Options = {
-        "url": installation.msr.host,
-        "username": ADMINISTRATOR,
-        "password": ADMINISTRATORS_PASSWORD,
-        "ca_path": str(installation.msr.access.ca_file),
-        "certs_dirs": [],
-        "attempts": 2,
-        **more,
-    }
+    """The option `source` or `destination`: with the accounts at its MKE where it has one."""
+    options: Options = {"attempts": 2}
     if installation.mke is not None:
         options["accounts_url"] = installation.mke.url
-    if databases:
-        options["database"] = driver(installation.store.port)
-        if installation.accounts is not installation.store:
-            options["accounts_database"] = driver(installation.accounts.port)
-    return options
-
-
-def driver(port: int) -> Options:
-    """The option `database` for a store."""
-    return {"driver": {"host": "127.0.0.1", "port": port, "tls": False}}
+    return reach(installation, databases, **{**options, **more})
 
 
 def sides(old: Installation, new: Installation, **more: t.Any) -> Options:

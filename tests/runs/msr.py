@@ -96,10 +96,10 @@ class MSRControl(Control):
         source: Options,
         destination: Options,
         secrets: t.Iterable[str] = (),
-        hosts: t.Iterable[str] = (),
+        hosts: t.Mapping[str, t.Any] | None = None,
         **variables: t.Any,
     ) -> None:
-        super().__init__(folder, source, destination, {host: {} for host in hosts}, **variables)
+        super().__init__(folder, source, destination, hosts or {}, **variables)
         for name in ("registry_source", "registry_destination"):
             del self.variables[name]
         self.variables.update(msr_source=source, msr_destination=destination)

@@ -29,6 +29,8 @@ _TITLES = {
     "webhook": "Webhooks",
     "policy": "Policies",
     "password_hash": "Passwords",
+    "directory_name": "Entries in a directory",
+    "access": "Rights of users",
 }
 _IMPORT_STATES = ("created", "changed", "unchanged", "kept", "surplus", "removed", "refused", "failed", "not_attempted")
 _OUTCOMES = ("equal", "different", "missing", "surplus", "kept")
@@ -100,11 +102,18 @@ class PeopleReport:
         rights = len((found.get("access") or {}).get("differences") or ())
         if rights:
             texts.append(f"{_number(rights, 'right of a user differs', 'rights of users differ')} between the source and the destination")
-        if self.different > rights:
+        unproven = found.get("unproven") or ()
+        if self.different > rights + len(unproven):
             more = "more " if rights else ""
-            texts.append(f"{_number(self.different - rights, f'{more}difference was', f'{more}differences were')} found between people")
+            number = self.different - rights - len(unproven)
+            texts.append(f"{_number(number, f'{more}difference was', f'{more}differences were')} found between people")
+        if unproven:
+            what = ", ".join(_title(one) for one in unproven)
+            texts.append(f"whether people are as at the source is not known of everything ({what})")
         if self.failures:
             texts.append(f"{_number(len(self.failures), 'item', 'items')} of people could not be written")
+        if self.refused:
+            texts.append(f"{_number(len(self.refused), 'item', 'items')} of people would be refused by the destination")
         if self.not_attempted:
             texts.append(f"{_number(self.not_attempted, 'item', 'items')} of people were not come to")
         return texts
@@ -183,6 +192,12 @@ class PeopleReport:
                 [(one["user"], _in(one["source"]), _in(one["destination"])) for one in logins.get("differences") or ()],
             )
         )
+        unproven = found.get("unproven") or ()
+        uncompared = [
+            (_title(what), sentence(reason), "yes" if what in unproven else "no")
+            for what, reason in (found.get("uncompared") or {}).items()
+        ]
+        texts.append(_table("Not compared", ("What", "Reason", "Counts as a difference"), uncompared))
         surplus = [(one["name"],) for one in found.get("surplus") or ()]
         texts.append(_table("Only at the destination", ("Item",), surplus))
         texts.append(_counts("Compared", found["counts"], _OUTCOMES))

@@ -101,6 +101,11 @@ class AccessDifference:
     before: str | None
     after: str | None
 
+    @property
+    def is_wider(self) -> bool:
+        """Whether it is more at the destination."""
+        return _RANK.get(self.after or "", 0) > _RANK.get(self.before or "", 0)
+
     def as_row(self) -> dict[str, t.Any]:
         """The form in which it stands in results and reports."""
         return dataclasses.asdict(self)

@@ -90,6 +90,8 @@ class People(abc.ABC):
     where: str = ""
     #: accounts that an installation has from its beginning: their passwords and rights are not overwritten unless that is asked for
     built_in: t.ClassVar[frozenset[str]] = frozenset()
+    #: the account that requests are made with: without it, with another password or with fewer rights, a run would end half-way
+    own_account: str = ""
 
     # -- reading
     @abc.abstractmethod

@@ -60,6 +60,7 @@ class PlanOptions:
     source. `passwords`: of users who are there already. `match_directory`: who has another entry in the directory is somebody else.
     `surplus`: what the destination has beyond the source is kept without a word, reported, or removed; removed only of the
     kinds in `removed`, and reported of the others. `coming`: parts that are brought by somebody else before, and may be relied on.
+    `same`: accounts of the destination of which somebody has said that they are those of the source.
     """
 
     parts: t.Collection[str] = tuple(PARTS)
@@ -69,6 +70,7 @@ class PlanOptions:
     surplus: Surplus = "report"
     removed: t.Collection[str] = REMOVABLE
     coming: t.Collection[str] = ()
+    same: t.Collection[str] = ()
 
 
 def kinds_to_read(parts: t.Collection[str]) -> set[str]:
@@ -152,9 +154,9 @@ class _Planner:
 
     def _as_it_may_be(self, item: Account, existing: Account) -> Account:
         """An account that is there already, without what is not to be changed of it."""
-        if self._options.passwords == "keep" or (existing.directory_name and item.directory_name):
+        if self._options.passwords == "keep":
             item = dataclasses.replace(item, password_hash="")
-        return item if self._options.match_directory else dataclasses.replace(item, directory_name=None)
+        return as_here(item, existing, self._options.match_directory, self._options.same)
 
     def _obstacle(self, item: Item, existing: Item | None) -> MigrationError | None:
         """Why an item cannot be, for reasons that are no product's own."""
@@ -162,7 +164,8 @@ class _Planner:
             if item.name in self._collisions:
                 return self._collisions[item.name]
             if isinstance(existing, Account):
-                return _another(item, existing)
+                stays = self._is_kept(item.name) or item.name == self._people.own_account
+                return _another(item, existing, item.name in self._options.same or stays)
             return None
         return self._missing(item)
 
@@ -191,19 +194,17 @@ class _Planner:
     def _protection(self, item: Item, existing: Item | None, change: Change) -> MigrationError | None:
         """Why an item is left as the destination has it."""
         if isinstance(item, Account):
+            if existing is not None and change.differences and item.name == self._people.own_account:
+                return _own(item, "it stays as it is")
             if existing is not None and change.differences and self._is_kept(item.name):
                 return ItemRefused(
                     "is an account that every installation has; it stays as it is.",
                     subject=item.title,
                     hint="Set built_in to replace to make it that of the source, its password too.",
                 )
-            if isinstance(existing, Account) and existing.directory_name and item.directory_name == "" and change.differences:
-                return ItemRefused(
-                    "comes from a directory at the destination, and is no account of the source's.",
-                    subject=item.title,
-                    hint="If it is somebody else, give the source's another name with rename.",
-                )
-        if isinstance(item, Token) and self._is_kept(item.owner) and change.is_due:
+        if isinstance(item, Token) and item.owner == self._people.own_account and change.is_due:
+            return _own(item, "its tokens are not taken along")
+        if change.is_due and not isinstance(item, Account) and any(map(self._is_kept, rights_of(item))):
             return ItemRefused(
                 "belongs to an account that every installation has, and is not taken along.",
                 subject=item.title,
@@ -228,15 +229,41 @@ class _Planner:
         )
 
     def _is_kept(self, name: str) -> bool:
-        return name in self._people.built_in and self._options.built_in == "keep"
+        there = self._existing.find(Account, (name,)) is not None
+        return there and name in self._people.built_in and self._options.built_in == "keep"
 
     def _surplus(self, item: Item) -> Change:
         if isinstance(item, TeamMembership) and self._synchronized(item) is not None:
             # the directory has put it there, and would again
             return Change(SURPLUS, None, item)
-        named = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
-        removed = self._options.surplus == "remove" and item.kind in self._options.removed and named not in self._people.built_in
+        is_own = isinstance(item, (Account, Token)) and self._people.own_account in rights_of(item)
+        stays = is_own or bool(self._people.built_in & {*rights_of(item), *(key[0] for _cls, key in needs(item))})
+        removed = self._options.surplus == "remove" and item.kind in self._options.removed and not stays
         return Change(REMOVED if removed else SURPLUS, None, item)
+
+
+def rights_of(item: Item) -> tuple[str, ...]:
+    """The accounts whose own something is, or whose rights or members it says: where these stay as they are, it does.
+
+    Repositories, and what happens in them, are nobody's rights.
+    """
+    if isinstance(item, Account):
+        return (item.name,)
+    if isinstance(item, Token):
+        return (item.owner,)
+    if isinstance(item, (Membership, TeamMembership)):
+        return (item.organization, item.user)
+    if isinstance(item, Team):
+        return (item.organization,)
+    return (item.organization, item.namespace) if isinstance(item, Grant) else ()
+
+
+def _own(item: Item, text: str) -> MigrationError:
+    return ItemRefused(
+        f"belongs to the account that the destination is signed in to with; {text}.",
+        subject=item.title,
+        hint="Sign in to the destination with another account to have this one brought over too.",
+    )
 
 
 def needs(item: Item) -> list[tuple[type[t.Any], Key]]:
@@ -271,8 +298,18 @@ def _scope(path: str) -> list[tuple[type[t.Any], Key]]:
     return [(Account, (namespace,))] if namespace else []
 
 
-def _another(item: Account, existing: Account) -> MigrationError | None:
-    """Whether an account of the same name is another one."""
+def as_here(item: Account, existing: Account, match_directory: bool, same: t.Collection[str]) -> Account:
+    """An account of the source without what does not count for the one that is there: who comes from a directory has the password of that,
+    and one of the product's own of whom somebody has said that it is the same (`same`) belongs to the directory from now on.
+    """
+    if existing.directory_name:
+        item = dataclasses.replace(item, password_hash="")
+    to_directory = item.name in same and existing.directory_name and not item.directory_name
+    return dataclasses.replace(item, directory_name=None) if to_directory or not match_directory else item
+
+
+def _another(item: Account, existing: Account, known: bool) -> MigrationError | None:
+    """Whether an account of the same name is another one. `known`: one comes from a directory, and that does not make it another."""
     if item.is_organization != existing.is_organization:
         kinds = {True: "an organization", False: "a user"}
         return ItemRefused(
@@ -285,6 +322,15 @@ def _another(item: Account, existing: Account) -> MigrationError | None:
             f"is {item.directory_name} in the source's directory, and {existing.directory_name} in that of the destination.",
             subject=item.title,
             hint="If they are two people, give one another name with rename; if the directory has moved, set match_directory to false.",
+        )
+    # None is not known
+    if not known and "" in (item.directory_name, existing.directory_name) and (item.directory_name or existing.directory_name):
+        here, there = ("the destination", "the source") if existing.directory_name else ("the source", "the destination")
+        one = f"{{{item.name}: {item.name}}}"
+        return ItemRefused(
+            f"comes from a directory at {here}, and is an account of the product's own at {there}.",
+            subject=item.title,
+            hint=f"If they are two people, give one another name with rename; if they are one, say so with rename: {one}.",
         )
     return None
 

@@ -19,9 +19,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.ac
     AccessMatrix,
     compare_access,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, People, part_of
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account, Estate, Item, Token
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, PARTS, People, part_of
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import CLASSES, Account, Estate, Item, Token
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import as_here, change_of, rights_of
 
 #: what can be said of an item when both sides are compared
 EQUAL, MISSING, DIFFERENT, SURPLUS, KEPT = "equal", "missing", "different", "surplus", "kept"
@@ -83,7 +83,9 @@ class LoginDifference:
 
 @dataclasses.dataclass
 class Verified:
-    """What a verification found. `uncompared`: what one side could not tell, and why."""
+    """What a verification found. `uncompared`: what of it one side could not tell, and why: kinds, `password_hash`, `directory_name`, and
+    `access` where rights cannot be computed. `unproven`: those of them that nobody has said may be missing; they are never called equal.
+    """
 
     counts: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
     items: list[ItemDifference] = dataclasses.field(default_factory=list)
@@ -94,13 +96,15 @@ class Verified:
     logins_tried: int = 0
     logins: list[LoginDifference] = dataclasses.field(default_factory=list)
     uncompared: dict[str, str] = dataclasses.field(default_factory=dict)
+    unproven: list[str] = dataclasses.field(default_factory=list)
     surplus_fails: bool = False
 
     @property
     def different(self) -> int:
         """How many differences there are of those that count."""
         rights = len(self.access.differences) if self.access is not None else 0
-        return rights + len(self.items) + len(self.sample) + len(self.logins) + (len(self.surplus) if self.surplus_fails else 0)
+        surplus = len(self.surplus) if self.surplus_fails else 0
+        return rights + len(self.items) + len(self.sample) + len(self.logins) + len(self.unproven) + surplus
 
     def as_document(self) -> dict[str, t.Any]:
         """All of it, for a file: what differs first."""
@@ -117,49 +121,87 @@ class Verified:
             "surplus_fails": self.surplus_fails,
             "counts": {kind: {outcome: counts[outcome] for outcome in OUTCOMES} for kind, counts in self.counts.items()},
             "uncompared": dict(self.uncompared),
+            "unproven": list(self.unproven),
         }
 
 
 @dataclasses.dataclass(frozen=True)
 class VerifyOptions:
-    """`parts`: what is compared. `kept`: accounts of the destination that are its own, with their tokens. `match_directory`: the entries
-    of users in the directory are compared. `without`: kinds of which something may be missing. `sample`: pairs of a user and a
-    repository of which the products are asked; -1 for all.
+    """`parts`: what is compared. `kept`: accounts of the destination that stay its own, with their tokens, rights and members, as far as
+    they are there; of `own_account` the rights are those of the source. `match_directory`: the entries of users in the directory are
+    compared, but for those in `same`, which are known to be the same. `without`: kinds of which something may be missing. `sample`: pairs
+    of a user and a repository of which the products are asked; -1 for all.
     """
 
     parts: t.Collection[str]
     kept: t.Collection[str] = ()
+    own_account: str = ""
     match_directory: bool = True
+    same: t.Collection[str] = ()
     without: t.Collection[str] = ()
     surplus: SurplusIs = "report"
     sample: int = 100
 
+    @property
+    def not_asked(self) -> set[str]:
+        """Users of whom it does not matter what they may do: they may do what they could before."""
+        return {*self.kept, self.own_account}
 
-def compare(wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = ()) -> Verified:
+
+def compare(
+    wanted: Estate, existing: Estate, options: VerifyOptions, surplus: t.Iterable[Item] = (), whole: Estate | None = None
+) -> Verified:
     """Compare what both sides have, and what everybody may do by that.
 
-    `wanted`: what of the source counts, in the names of the destination. `surplus`: what the destination has beyond it.
+    `wanted`: what of the source counts, in the names of the destination. `surplus`: what the destination has beyond it. `whole`: all that
+    is known of the source, in the same names; its other users may miss rights to what is selected, and must have no more than there.
     """
     result = Verified(surplus_fails=options.surplus == "fail")
-    result.uncompared = {kind: reason for side in (wanted, existing) for kind, reason in side.unread.items()}
+    unread = {what: reason for side in (wanted, existing) for what, reason in side.unread.items()}
+    result.uncompared = {what: reason for what, reason in unread.items() if _matters(what, wanted, options)}
     hashes_known = "password_hash" not in existing.unread
     for item in wanted:
-        if part_of(item) not in options.parts or item.kind in result.uncompared:
+        if part_of(item) not in options.parts or item.kind in unread:
             continue
         outcome, differences = _compared(item, existing, options, hashes_known)
         result.counts.setdefault(item.kind, collections.Counter())[outcome] += 1
         if outcome in (MISSING, DIFFERENT):
             result.items.append(ItemDifference(outcome, item, differences))
     for item in surplus if options.surplus != "ignore" else ():
-        if part_of(item) in options.parts and item.kind not in result.uncompared:
+        if part_of(item) in options.parts and item.kind not in unread:
             result.counts.setdefault(item.kind, collections.Counter())[SURPLUS] += 1
             result.surplus.append(ItemDifference(SURPLUS, item))
-    unknown = [kind for kind in ACCESS_KINDS if kind in result.uncompared]
+    unknown = [kind for kind in ACCESS_KINDS if kind in unread]
+    if unknown and "repositories" in options.parts:
+        result.uncompared["access"] = f"what everybody may do depends on {', '.join(unknown)}: {unread[unknown[0]]}"
+    result.unproven = [
+        what
+        for what in result.uncompared
+        if what not in options.without and what != "directory_name" and not (what == "access" and set(unknown) <= set(options.without))
+    ]
     if not unknown and "repositories" in options.parts:
-        users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - set(options.kept)
+        users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - options.not_asked
         # the matrix of the destination has its own users too: what they may is compared for those of the source
-        result.access = compare_access(AccessMatrix(wanted), AccessMatrix(existing), users, _repositories(wanted))
+        there = AccessMatrix(existing)
+        result.access = compare_access(AccessMatrix(wanted), there, users, _repositories(wanted))
+        if whole is not None:
+            others = AccessMatrix(whole)
+            more = compare_access(others, there, others.users - users - options.not_asked, _repositories(wanted))
+            result.access.cells += more.cells
+            result.access.differences += [one for one in more.differences if one.is_wider]
     return result
+
+
+def _matters(what: str, wanted: Estate, options: VerifyOptions) -> bool:
+    """Whether something that one side could not tell belongs to what is compared."""
+    if what in CLASSES:
+        return any(what in PARTS[part] for part in options.parts)
+    if "accounts" not in options.parts:
+        return False
+    users = [one for one in wanted.of(Account).values() if not one.is_organization and one.name not in options.not_asked]
+    if what == "password_hash":
+        return any(one.password_hash or "password_hash" in wanted.unread for one in users)
+    return what == "directory_name" and options.match_directory and any(one.directory_name != "" for one in users)
 
 
 def _repositories(estate: Estate) -> list[tuple[str, str]]:
@@ -167,12 +209,13 @@ def _repositories(estate: Estate) -> list[tuple[str, str]]:
 
 
 def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known: bool) -> tuple[str, t.Mapping[str, tuple[t.Any, t.Any]]]:
-    owner = item.name if isinstance(item, Account) else item.owner if isinstance(item, Token) else ""
+    stays = any(name in options.kept and existing.find(Account, (name,)) is not None for name in rights_of(item))
+    stays = stays or (isinstance(item, (Account, Token)) and options.own_account in rights_of(item))
     there = existing.like(item)
-    if isinstance(item, Account) and not options.match_directory:
-        item = dataclasses.replace(item, directory_name=None)
+    if isinstance(item, Account) and isinstance(there, Account):
+        item = as_here(item, there, options.match_directory, options.same)
     change = change_of(item, there, hashes_known)
-    if change.state in (CREATED, CHANGED) and owner in options.kept:
+    if change.state in (CREATED, CHANGED) and stays:
         return KEPT, {}
     if change.state == CREATED:
         return KEPT if item.kind in options.without else MISSING, {}
@@ -188,7 +231,7 @@ def ask_sample(
     a file of it is at hand. Which pairs are drawn depends on what there is alone.
     """
     matrix = AccessMatrix(wanted)
-    pairs = _drawn(matrix, set(options.kept), options.sample)
+    pairs = _drawn(matrix, options.not_asked, options.sample)
     old_names = {new: old for old, new in names.items()}
 
     def ask(pair: tuple[str, str, str]) -> SampleDifference | None:

@@ -18,7 +18,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
 from ansible_collections.registryops.migration.plugins.module_utils._identity.access import KINDS as ACCESS_KINDS
 from ansible_collections.registryops.migration.plugins.module_utils._identity.applying import Applied, apply, summed
+from ansible_collections.registryops.migration.plugins.module_utils._identity.automation import AUTOMATION, allow_pauses, pause
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import (
+    NOT_ATTEMPTED,
     PARTS,
     REFUSED,
     STATES,
@@ -33,6 +35,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Estate,
     Item,
     Policy,
+    Repository,
     read_estate,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.plan_text import plan_lines
@@ -82,6 +85,7 @@ MATCHING: Options = {
     "rename": {"type": "dict", "default": {}},
     "match_directory": {"type": "bool", "default": True},
     "built_in": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
+    "automation": {"type": "str", "choices": list(AUTOMATION), "default": "active"},
     "people_file": {"type": "path"},
 }
 
@@ -159,12 +163,14 @@ class Read:
     """Both sides, in the names of the destination.
 
     `wanted`: what is selected of the source. `existing`: what the destination has. `surplus`: what it has beyond the source, as far as
-    the selection goes. `names`: accounts that are called otherwise there. `not_migrated`: what is left out, each with the reason.
+    the selection goes. `whole`: the source without the selection, as far as it is known. `names`: accounts that are called otherwise
+    there. `not_migrated`: what is left out, each with the reason.
     """
 
     wanted: Estate
     existing: Estate
     surplus: list[Item]
+    whole: Estate
     names: dict[str, str]
     not_migrated: list[dict[str, t.Any]]
 
@@ -209,7 +215,7 @@ def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str]
         )
     scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
     surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
-    return Read(wanted, existing, surplus, names, not_migrated)
+    return Read(wanted, existing, surplus, whole, names, not_migrated)
 
 
 def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str]) -> list[str] | None:
@@ -224,8 +230,6 @@ def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str
 def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> list[dict[str, t.Any]]:
     """What one of the sides cannot tell, and is gone on without; InvalidOption where nobody has said that it may be."""
     params = module.params
-    if existing.unread.get("password_hash") and "accounts" in params["parts"] and not wanted.unread.get("password_hash"):
-        module.warn(f"Passwords of users who are at the destination already stay as they are: {existing.unread['password_hash']}")
     if params["match_directory"] and "directory_name" in wanted.unread:
         module.warn(f"Users of a directory are found by their names alone: {wanted.unread['directory_name']}")
     kinds = kinds_to_read(params["parts"])
@@ -258,23 +262,34 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     """Plan, and apply unless in check mode; the result, whose `failed` says how it went."""
     params = module.params
     both = read_both(module, sides)
+    if params["automation"] == "paused":
+        pause(both.wanted)
     destination = sides.open("destination")
     options = PlanOptions(
         parts=params["parts"],
         built_in=params["built_in"],
         passwords=params["existing_passwords"],
         match_directory=params["match_directory"],
+        same=set(params["rename"].values()),
         surplus=params["surplus"],
         removed=params["surplus_kinds"],
         coming=params["coming_parts"] if module.check_mode else (),
     )
-    changes = _without(plan(both.wanted, both.existing, destination, options, both.surplus), params["go_on_without"], both)
-    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both)
+    planned = plan(both.wanted, both.existing, destination, options, both.surplus)
+    refused_repositories = _refused_repositories(planned, both.names)
+    changes = _without(planned, params["go_on_without"], both)
+    kept = {*(destination.built_in if params["built_in"] == "keep" else ()), destination.own_account}
+    _leave_out_what_cannot_be_written(changes, destination, params["go_on_without"], both, kept)
+    stopped = params["on_refusal"] == "fail" and any(change.state == REFUSED for change in changes)
+    if stopped and not module.check_mode:
+        for change in changes:
+            # nothing that says what was done may call it done
+            change.state = NOT_ATTEMPTED if change.is_due else change.state
     done = summed(changes)
-    stopped = bool(done.refused) and params["on_refusal"] == "fail"
     if not module.check_mode and not stopped:
         done = apply(destination, changes, workers=params["workers"], on_error=params["on_error"])
     result = _import_result(module, both, done, stopped)
+    result["refused_repositories"] = refused_repositories
     result["notes"] = sides.notes()
     for note in result["notes"][:MOST_WARNINGS]:
         module.warn(note)
@@ -288,6 +303,13 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     if module._diff:
         result["diff"] = {"prepared": "".join(f"{line}\n" for line in plan_lines(changes))}
     return result
+
+
+def _refused_repositories(changes: t.Iterable[Change], names: t.Mapping[str, str]) -> list[str]:
+    """The repositories that the destination would not have, by their names at the source: there is nothing to push their images to."""
+    old_names = {new: old for old, new in names.items()}
+    refused = [change.item for change in changes if change.state == REFUSED and isinstance(change.item, Repository)]
+    return sorted(f"{old_names.get(item.namespace, item.namespace)}/{item.name}" for item in refused)
 
 
 def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> list[Change]:
@@ -305,19 +327,34 @@ def _without(changes: list[Change], allowed: t.Collection[str], both: Read) -> l
     return kept
 
 
-def _leave_out_what_cannot_be_written(changes: list[Change], destination: People, allowed: t.Collection[str], both: Read) -> None:
-    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing."""
+def _leave_out_what_cannot_be_written(
+    changes: list[Change], destination: People, allowed: t.Collection[str], both: Read, kept: t.Collection[str]
+) -> None:
+    """Take out of a plan what the destination cannot be given; InvalidOption where nobody has said that it may be missing.
+
+    A password that cannot be compared is one of these: nobody knows whether it is to be written. `kept`: accounts whose own does not count.
+    """
     due: dict[str, list[Change]] = {}
+    unknown: list[Change] = []
     for change in changes:
         if change.is_due and change.wanted is not None:
             due.setdefault(change.item.kind, []).append(change)
-            if isinstance(change.wanted, Account) and change.wanted.password_hash:
-                if change.existing is None or "password" in change.differences:
-                    due.setdefault("password_hash", []).append(change)
-    if not due.keys() & {"password_hash", "token"}:
-        # nobody need be asked
-        return
-    reasons = {what: f"the destination: {reason}" for what, reason in destination.unwritable().items() if what in due}
+        if isinstance(change.wanted, Account) and change.wanted.password_hash and (change.is_due or change.state == UNCHANGED):
+            if change.existing is None or "password" in change.differences:
+                due.setdefault("password_hash", []).append(change)
+            elif "password_hash" in both.existing.unread and change.wanted.name not in kept:
+                unknown.append(change)
+    # nobody need be asked where nothing of it is due
+    asked = due.keys() & {"password_hash", "token"}
+    reasons = {what: f"the destination: {reason}" for what, reason in (destination.unwritable() if asked else {}).items() if what in due}
+    if unknown:
+        if "password_hash" not in reasons:
+            due["password_hash"] = []
+            reasons["password_hash"] = (
+                f"the destination: {both.existing.unread['password_hash']} Passwords of users who are there already can then not be "
+                "compared; existing_passwords: keep leaves them as they are."
+            )
+        due["password_hash"] += unknown
     _check_allowed(reasons, allowed, "migrated", "write")
     for what, reason in reasons.items():
         both.not_migrated.append({"what": what, "count": len(due[what]), "reason": reason})
@@ -384,16 +421,20 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     """Compare both sides; the result, whose `failed` says whether anything differs."""
     params = module.params
     both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
+    if params["automation"] == "paused":
+        allow_pauses(both.wanted, both.existing)
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
         kept=destination.built_in if params["built_in"] == "keep" else (),
+        own_account=destination.own_account,
         match_directory=params["match_directory"],
+        same=set(params["rename"].values()),
         without=params["go_on_without"],
         surplus=params["surplus"],
         sample=params["sample"],
     )
-    found = compare(both.wanted, both.existing, options, both.surplus)
+    found = compare(both.wanted, both.existing, options, both.surplus, both.whole)
     if found.access is not None and params["sample"]:
         ask_sample(found, both.wanted, source, destination, both.names, options)
     try_logins(found, [(one["username"], one["secret"]) for one in params["logins"]], source, destination, both.names)
@@ -423,6 +464,7 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
         "sample": {"asked": found.sampled, "differences": document["sample"]["differences"][:MOST_FAILURES]},
         "logins": document["logins"],
         "surplus": document["surplus"][:MOST_FAILURES],
+        "uncompared": document["uncompared"],
         "not_migrated": both.not_migrated,
         "renamed": both.names,
         "people_file": people_file,
@@ -433,9 +475,13 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
 
 def _verify_message(found: Verified, checked: int) -> str:
     compared = f"{checked} items" + (f" and {found.access.cells} pairs of a user and a repository" if found.access is not None else "")
+    allowed = [what for what in found.uncompared if what not in found.unproven]
+    without = f" Not compared: {', '.join(allowed)}." if allowed else ""
     if not found.different:
-        return f"{compared} were compared, and nothing differs."
+        return f"{compared} were compared, and nothing differs.{without}"
     texts = []
+    for what in found.unproven:
+        texts.append(f"{what} could not be compared: {found.uncompared[what]}")
     if found.access is not None and found.access.differences:
         first = found.access.differences[0]
         texts.append(
@@ -451,7 +497,7 @@ def _verify_message(found: Verified, checked: int) -> str:
         texts.append(f"{len(found.logins)} of {found.logins_tried} logins get in on one side only: {found.logins[0].user} is the first.")
     if found.surplus_fails and found.surplus:
         texts.append(f"{len(found.surplus)} items are only at the destination. The first: {found.surplus[0].item.title}.")
-    return f"{' '.join(texts)} {compared} were compared."
+    return f"{' '.join(texts)} {compared} were compared.{without}"
 
 
 def _right(level: str | None) -> str:

@@ -18,7 +18,6 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.in
     REMOVED,
     UNCHANGED,
     Change,
-    People,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
     LEVELS,
@@ -41,9 +40,13 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, MSR_EXCLUSIVE, people_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import Options, fail
-from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import SYNC_FIELDS
+from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import SYNC_FIELDS, UNFINISHED
+from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import moment_of
 from ansible_collections.registryops.migration.plugins.module_utils._msr.single import Singles
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
 
 Result = dict[str, t.Any]
 
@@ -61,6 +64,9 @@ STATE: Options = {"state": {"type": "str", "choices": ["present", "absent"], "de
 _SECRETS = ("password_hash", "password", "token")
 
 
+_NO_HASH = "Give database, or accounts_database where accounts are those of MKE; or new_password."
+
+
 def make_msr_module(spec: Options, **more: t.Any) -> AnsibleModule:
     """An AnsibleModule with the connection to one MSR, and check mode. `more`: what else AnsibleModule takes."""
     exclusive = [*MSR_EXCLUSIVE, *more.pop("mutually_exclusive", ())]
@@ -70,11 +76,11 @@ def make_msr_module(spec: Options, **more: t.Any) -> AnsibleModule:
 class Items:
     """What a task makes of the things of one MSR. With `apply` it is done, otherwise only said."""
 
-    def __init__(self, people: People, apply: bool, hashes_known: bool = False) -> None:
-        """`hashes_known`: a user without a hash has no password."""
+    def __init__(self, people: MSRPeople, apply: bool) -> None:
         self._people = people
         self._apply = apply
-        self._hashes_known = hashes_known
+        # then a user without a hash has no password
+        self._hashes_known = people.accounts_database is not None
         #: all that was looked at, in that order
         self.changes: list[Change] = []
 
@@ -84,6 +90,9 @@ class Items:
         With `secrets`, what cannot be compared is written whenever it is given. Raises MigrationErrors.
         """
         existing = self._look(wanted)
+        if isinstance(existing, Account) and existing.full_name == UNFINISHED:
+            # what a run that was ended has left half made is made once more
+            existing = None
         self._check_account(wanted, existing)
         differences = _differences(wanted, existing, secrets or wanted.kind == Account.kind)
         state = CREATED if existing is None else CHANGED if differences else UNCHANGED
@@ -92,7 +101,14 @@ class Items:
         return whole
 
     def _check_account(self, wanted: Item, existing: Item | None) -> None:
-        if not isinstance(wanted, Account) or not isinstance(existing, Account):
+        if not isinstance(wanted, Account):
+            return
+        hash_is_lost = wanted.password_hash and not self._hashes_known
+        if not isinstance(existing, Account):
+            if hash_is_lost and not self._people.takes_hashes():
+                raise InvalidOption(
+                    "cannot be given to anybody: this version of the registry does not take it.", subject="password_hash", hint=_NO_HASH
+                )
             return
         if existing.is_organization != wanted.is_organization:
             raise InvalidOption(
@@ -100,12 +116,8 @@ class Items:
                 subject="type",
                 hint="Users and organizations share their names: choose another one.",
             )
-        if wanted.password_hash and not self._hashes_known:
-            raise InvalidOption(
-                "cannot be compared with the one that the user has.",
-                subject="password_hash",
-                hint="Give database, or accounts_database where accounts are those of MKE; or new_password.",
-            )
+        if hash_is_lost:
+            raise InvalidOption("cannot be compared with the one that the user has.", subject="password_hash", hint=_NO_HASH)
 
     def absent(self, item: AnItem) -> AnItem | None:
         """Have an item not exist; returns what it was, None if there was none."""
@@ -136,6 +148,14 @@ class Items:
         """Something that is done, or would be, in another way than through `write`; returns what `work` does."""
         self.changes.append(change)
         return work() if self._apply else None
+
+    def is_there(self, item: AnItem) -> bool:
+        """Whether there is one with the same key."""
+        return self._people.look(item) is not None
+
+    def has_password(self, user: str) -> None:
+        """A user has the password that was asked for, whatever they were created with."""
+        self._people.has_password(user)
 
     def lets_in(self, user: str, secret: str) -> bool:
         """Whether a user gets in."""
@@ -236,8 +256,10 @@ def run(module: AnsibleModule, work: t.Callable[[Items, Singles, Options], Resul
     people = None
     try:
         people = people_of(module.params, on_secret=module.no_log_values.add, warn=module.warn)
-        items = Items(people, not module.check_mode, people.accounts_database is not None)
+        items = Items(people, not module.check_mode)
         more = work(items, Singles(people.api), module.params)
+        for note in people.notes():
+            module.warn(note)
     except MigrationError as error:
         fail(module, error)
     finally:
@@ -269,7 +291,7 @@ def ensure_account(items: Items, singles: Singles, params: Options) -> Result:
         return {}
     whole = items.present(account)
     if params["new_password"]:
-        _ensure_password(items, singles, account, params)
+        _ensure_password(items, singles, whole, params)
     if params["members"] is not None:
         wanted = {member["name"]: Membership(account.name, member["name"], member["admin"]) for member in params["members"]}
         _ensure_members(items, wanted, [account.name] if params["purge_members"] else [])
@@ -277,11 +299,13 @@ def ensure_account(items: Items, singles: Singles, params: Options) -> Result:
 
 
 def _ensure_password(items: Items, singles: Singles, account: Account, params: Options) -> None:
-    """The password in the clear: whether it is right can be asked."""
+    """The password in the clear: whether it is right can be asked, of one who may sign in."""
     is_new = items.changes[0].state == CREATED
-    if is_new or (params["update_password"] == "always" and not items.lets_in(account.name, params["new_password"])):
+    is_asked = params["update_password"] == "always" and account.is_active is not False
+    if is_new or (is_asked and not items.lets_in(account.name, params["new_password"])):
         change = Change(CHANGED, account, account, {"new_password": ("another", "as given")})
         items.do(change, lambda: singles.set_password(account.name, params["new_password"]))
+        items.has_password(account.name)
 
 
 AMember = t.TypeVar("AMember", Membership, TeamMembership)
@@ -376,8 +400,12 @@ def ensure_access(items: Items, singles: Singles, params: Options) -> Result:
 def ensure_token(items: Items, singles: Singles, params: Options) -> Result:
     """The module msr_token."""
     owner, token_hash = params["owner"], params["token_hash"] or ""
+    created = moment_of(params["created"]) or None
+    if params["created"] and not created:
+        raise InvalidOption("is no moment.", subject="created", hint="Write 2026-01-31T12:00:00Z.")
+    tokens = singles.tokens_of(owner)
     if not token_hash:
-        labelled = [token for token in singles.tokens_of(owner) if token.label == params["label"]]
+        labelled = [token for token in tokens if token.label == params["label"]]
         if len(labelled) > 1:
             raise InvalidOption(
                 f"{params['label']!r} is the label of {len(labelled)} tokens of {owner}.", subject="label", hint="Name one by token_hash."
@@ -385,7 +413,11 @@ def ensure_token(items: Items, singles: Singles, params: Options) -> Result:
         if not labelled:
             return {} if params["state"] == "absent" else _new_token(items, singles, params)
         token_hash = labelled[0].token_hash
-    token = Token(owner, token_hash, label=params["label"], is_active=params["active"], created=params["created"])
+    is_theirs = any(token.token_hash == token_hash for token in tokens)
+    # when one that exists was made stays as it is
+    token = Token(owner, token_hash, label=params["label"], is_active=params["active"], created=None if is_theirs else created)
+    if not is_theirs and items.is_there(token):
+        raise InvalidOption(f"is what is kept of a token of somebody else than {owner}.", subject="token_hash", hint="Name its owner.")
     if params["state"] == "absent":
         items.absent(token)
         return {}

@@ -179,14 +179,23 @@ class Service:
 
         return walk("", read, what)
 
-    def create_once(self, path: str, document: t.Any, *, what: str, is_there: t.Callable[[], bool], attempts: int) -> Reply | None:
-        """POST what the server would make a second time if it were asked again: after an answer that got lost, it is looked for.
+    def create_once(
+        self,
+        path: str,
+        document: t.Any,
+        *,
+        what: str,
+        is_there: t.Callable[[], bool],
+        attempts: int,
+        absent: t.Collection[str] = (),
+    ) -> Reply | None:
+        """POST what must not be asked for a second time blindly: after an answer that got lost, it is looked for.
 
-        None where it was found then.
+        None where `is_there` has found it then, and where it was answered with one of the codes `absent`, see `ask`.
         """
         for attempt in range(1, attempts + 1):
             try:
-                return self.ask("POST", path, None, document, what=what, attempts=1)
+                return self.ask("POST", path, None, document, what=what, absent=absent, attempts=1)
             except MigrationError as error:
                 if not error.transient or attempt == attempts:
                     raise

@@ -19,7 +19,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Webhook,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import AccountSecrets, moment_of
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidAnswer, InvalidOption
+from ansible_collections.registryops.migration.plugins.module_utils._providers.msr import SETTINGS
 from ansible_collections.registryops.migration.plugins.module_utils._providers.reading import field, listed, number, required, text
 
 Document = dict[str, t.Any]
@@ -27,6 +28,9 @@ Document = dict[str, t.Any]
 #: access levels, by the words of the model
 LEVELS: t.Mapping[str, str] = {"read": "read-only", "write": "read-write", "admin": "admin"}
 _LEVELS_BACK = {theirs: ours for ours, theirs in LEVELS.items()}
+
+#: the full name of an inactive user who has been created, and does not have yet what only the database can give
+UNFINISHED = "Being migrated: this user cannot sign in yet"
 
 #: how a team follows a directory, with what stands there when it does not
 SYNC_FIELDS: t.Mapping[str, t.Any] = {
@@ -47,9 +51,16 @@ POLICY_PATHS: t.Mapping[str, str] = {
 }
 
 
-def level_of(document: t.Any) -> str | None:
-    """The access level of an answer in the model's words; None for none."""
-    return _LEVELS_BACK.get(text(document, "accessLevel"))
+def level_of(document: t.Any, what: str) -> str | None:
+    """The access level of an answer in the model's words; None for none. InvalidAnswer about `what` for a word that is not known."""
+    found = field(document, "accessLevel")
+    if found in (None, "", "none"):
+        return None
+    if not isinstance(found, str) or found not in _LEVELS_BACK:
+        # to take it for none would leave somebody without a right, or overwrite one
+        shown = str(found)[:40]
+        raise InvalidAnswer(f"has an access level that is not known: {shown!r}.", subject=what, hint="Is this the address of an MSR?")
+    return _LEVELS_BACK[found]
 
 
 def flag(document: t.Any, name: str) -> bool | None:
@@ -108,13 +119,8 @@ def repository_of(document: t.Any, what: str) -> Repository:
 
 
 #: a repository's settings: the model's name, theirs, and what they are where nobody says it
-_SETTINGS = (
-    ("short_description", "shortDescription", ""),
-    ("long_description", "longDescription", ""),
-    ("visibility", "visibility", "private"),
-    ("scan_on_push", "scanOnPush", False),
-    ("immutable_tags", "immutableTags", False),
-    ("tag_limit", "tagLimit", 0),
+_SETTINGS = tuple(
+    ("short_description" if name == "description" else name, theirs, usual) for name, (theirs, _kind, usual) in SETTINGS.items()
 )
 
 

@@ -37,6 +37,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
 from ansible_collections.registryops.migration.plugins.module_utils._msr.api import MSRAPI, NO_HANDLER, in_path
 from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import (
     POLICY_PATHS,
+    UNFINISHED,
     account_of,
     flag,
     level_of,
@@ -60,6 +61,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.rows im
 )
 from ansible_collections.registryops.migration.plugins.module_utils._msr.writing import Writing, some
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    AccessDenied,
     InvalidAnswer,
     InvalidName,
     InvalidOption,
@@ -95,13 +97,18 @@ class MSRPeople(People):
     ) -> None:
         self.api = api
         self.where = api.host
+        # names are in lower case here, however somebody signs in
+        self.own_account = api.login.username.lower()
         self.database = database
         self.accounts_database = accounts_database or (None if api.at_mke else database)
+        self._databases = [one for one in (database, accounts_database) if one is not None]
         self._threads = max(1, threads)
         self._lock = threading.Lock()
         self._ids: dict[str, str] = {}
         self._links_groups = True
         self._unites_mirroring = True
+        #: where users come from: `managed` or `ldap`; empty as long as it is not known
+        self._backend = ""
         self._notes: list[str] = []
         #: what the database is needed for, and why it did not answer
         self._unreachable: dict[str, str] = {}
@@ -166,15 +173,32 @@ class MSRPeople(People):
                     none_known = AccountSecrets()
                 except MigrationError as error:
                     problem = self._unreachable["password_hash"] = str(error)
+                    # what can be done without it is done without it from now on, and is not tried with it for each user
+                    self.accounts_database = None
+                    self.note(f"{problem} What only the database of the accounts of {self.where} has is neither read nor written.")
             if problem:
                 estate.unread.update(password_hash=problem, directory_name=problem)
         for document in self.api.accounts.pages("/accounts/", "accounts", what=what, query={"filter": "all"}):
             if flag(document, "otpEnabled"):
                 second_factors.append(text(document, "name"))
             # who is in no row of the database has no password and no directory; without it, that is not known
-            yield self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+            account = self.noted(account_of(document, secrets.get(text(document, "name"), none_known), what))
+            # whom a run that was ended has left half made is not there yet
+            if account.full_name != UNFINISHED:
+                yield account
+        if with_secrets:
+            self._find_backend()
         if second_factors:
             self.note(f"{some(second_factors)} sign in to {self.where} with a second factor, which has to be set up anew elsewhere.")
+
+    def _find_backend(self) -> None:
+        """Find out where users come from, as far as one may know."""
+        try:
+            found = self.api.accounts.get("/config/auth", what=f"the users of {self.where}", absent=(NO_HANDLER,))
+        except (AccessDenied, RegistryError):
+            # then it is found out from what creating them is answered with
+            found = None
+        self._backend = text(found, "backend")
 
     def _add_teams(self, estate: Estate, organizations: t.Sequence[str], wanted: frozenset[str]) -> None:
         by_organization = dict(zip(organizations, self._each(self._team_documents, organizations)))
@@ -234,7 +258,7 @@ class MSRPeople(People):
         path, what = in_path("accounts", organization, "teams", team, "repositoryAccess"), f"what team {organization}/{team} may do"
         grants = []
         for document in self.api.registry.pages(path, "repositoryAccessList", what=what, absent=("NO_SUCH_",)):
-            level = level_of(document)
+            level = level_of(document, what)
             namespace, name = text(document, "repository", "namespace"), text(document, "repository", "name")
             if not namespace or not name:
                 raise InvalidAnswer("has a repository without its name.", subject=what)
@@ -247,7 +271,7 @@ class MSRPeople(People):
         grants = []
         for document in self.api.registry.pages(path, "teamAccessList", what=what, absent=("NO_SUCH_",)):
             # teams are called by their ids here; one that is known no more has been deleted, and lets nobody do anything
-            team, level = teams.get(text(document, "team", "id")), level_of(document)
+            team, level = teams.get(text(document, "team", "id")), level_of(document, what)
             if team is not None and level is not None:
                 grants.append(Grant(organization, team, organization, "", level))
         return grants
@@ -418,7 +442,7 @@ class MSRPeople(People):
         if grant.repository:
             return _same(grant.key, self._repository_grants(grant.organization, grant.team))
         path = in_path("repositoryNamespaces", grant.namespace, "teamAccess", grant.team)
-        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)))
+        level = level_of(self.api.registry.get(path, what=grant.title, absent=("NO_SUCH_",)), grant.title)
         return None if level is None else Grant(grant.organization, grant.team, grant.namespace, "", level)
 
     # -- writing
@@ -469,12 +493,37 @@ class MSRPeople(People):
                 subject=account.title,
                 hint="Migrate this account without its hash, and have its password set anew.",
             )
+        return None if account.is_organization or name in self._ids else self._user_refusal(account)
+
+    def _user_refusal(self, user: Account) -> MigrationError | None:
+        """Why a new user cannot come from where they would have to."""
+        if self._backend == "ldap" and not user.directory_name:
+            return InvalidOption(
+                "cannot be created: users here come from a directory, and this one is in none.",
+                subject=user.title,
+                hint="Have the user in the directory, let the destination manage its accounts by itself, or leave this one out.",
+            )
+        if self._backend == "managed" and user.directory_name and self.accounts_database is None:
+            return InvalidOption(
+                "comes from a directory, and there is none here.",
+                subject=user.title,
+                hint="Have the destination use the directory, or give the option database, with which the user is known as one of it.",
+            )
         return None
 
+    def takes_hashes(self) -> bool:
+        """Whether users can be created with the hashes of their passwords without the database."""
+        return self._writing.can_import()
+
+    def has_password(self, user: str) -> None:
+        """A new user has been given a password in another way: `notes` need not tell of a random one."""
+        self._writing.has_password(user)
+
     def unwritable(self) -> dict[str, str]:
-        found = dict(self._unreachable)
+        found = {what: reason for what, reason in self._unreachable.items() if what != "password_hash"}
         if self.accounts_database is None and not self._writing.can_import():
-            found["password_hash"] = f"{_WITHOUT_DATABASE} {self.where} takes no hashes of passwords in any other way."
+            reason = self._unreachable.get("password_hash", _WITHOUT_DATABASE)
+            found["password_hash"] = f"{reason} {self.where} takes no hashes of passwords in any other way."
         return found
 
     def batch(self, kind: str) -> int:
@@ -487,14 +536,14 @@ class MSRPeople(People):
     def level(self, user: str, namespace: str, repository: str) -> str | None:
         path = in_path("accounts", user, "repositoryAccess", namespace, repository)
         what = f"what {user} may do with {namespace}/{repository}"
-        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)))
+        return level_of(self.api.registry.get(path, what=what, absent=("NO_SUCH_",)), what)
 
     def lets_in(self, user: str, secret: str) -> bool:
         return self.api.lets_in(user, secret)
 
     def close(self) -> None:
         self.api.close()
-        for database in {id(one): one for one in (self.database, self.accounts_database) if one is not None}.values():
+        for database in {id(one): one for one in self._databases}.values():
             database.close()
 
 

@@ -27,8 +27,8 @@ class Singles:
         self._api.accounts.ask("POST", path, document={"newPassword": password}, what=f"the password of {user}")
 
     def tokens_of(self, owner: str) -> list[Token]:
-        """The access tokens of a user."""
-        rows = self._api.registry.pages("/api_tokens", "", what=f"the tokens of {owner}", query={"username": owner})
+        """The access tokens of a user; none of one who is not there."""
+        rows = self._api.registry.pages("/api_tokens", "", what=f"the tokens of {owner}", query={"username": owner}, absent=("NO_SUCH_",))
         return [
             Token(
                 owner,

@@ -149,7 +149,7 @@ class SSHShell(Shell):
                 try:
                     channel.settimeout(self._options.silence)
                     channel.exec_command(command)
-                    status, printed, errors = _converse(channel, statement, self.name)
+                    status, printed, errors = _converse(channel, statement, self.name, self._options.silence)
                 finally:
                     # where the connection has broken there is nobody to say good-bye to
                     with contextlib.suppress(*broken):
@@ -165,7 +165,7 @@ class SSHShell(Shell):
                 raise ConnectionFailed(f"the connection broke ({reason_of(error)}).", subject=self.name) from error
 
 
-def _converse(channel: t.Any, statement: str, where: str) -> tuple[int | None, str, str]:
+def _converse(channel: t.Any, statement: str, where: str, silence: float) -> tuple[int | None, str, str]:
     errors: list[bytes] = []
     # what is left unread on one of the two would stop the other
     reader = threading.Thread(target=_read_quietly, args=(channel, errors), daemon=True)
@@ -185,6 +185,9 @@ def _converse(channel: t.Any, statement: str, where: str) -> tuple[int | None, s
             raise InvalidAnswer(f"printed more than {_ANSWER_BYTES} bytes.", subject=where)
         printed.append(data)
     reader.join()
+    # the end of both outputs is not yet that of the command, and may be all that ever comes
+    if not channel.status_event.wait(silence):
+        raise socket.timeout
     status = channel.recv_exit_status()
     return (status if status >= 0 else None), _text(printed), _text(errors)
 

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import threading
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CREATED, REMOVED, Change
+from ansible_collections.registryops.migration.plugins.module_utils._identity.matching import same_entry
 from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
     Account,
     Grant,
@@ -27,6 +29,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.api imp
 from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import (
     LEVELS,
     POLICY_PATHS,
+    UNFINISHED,
     account_of,
     changed_repository,
     changed_webhook,
@@ -36,7 +39,15 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.forms i
     sync_document,
     webhook_of,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import ACCOUNTS, TOKENS, row_of, time_of
+from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import (
+    ACCOUNT_FIELDS,
+    ACCOUNTS,
+    TOKENS,
+    AccountSecrets,
+    row_of,
+    secrets_of,
+    time_of,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError, RegistryError
 
 if t.TYPE_CHECKING:
@@ -84,6 +95,11 @@ class Writing:
             )
         return result
 
+    def has_password(self, user: str) -> None:
+        """A new user has been given a password in another way."""
+        with self._lock:
+            self._without_password = [name for name in self._without_password if name != user]
+
     def write(self, changes: t.Sequence[Change]) -> Problems:
         """Carry out changes that are of one kind; what went wrong with each."""
         if not changes:
@@ -122,12 +138,41 @@ class Writing:
                 if row:
                     rows[position] = row
         self._set_secrets({position: (changes[position].item.key[0], row) for position, row in rows.items()}, problems)
+        self._check_entries(changes, problems)
         return problems
+
+    def _check_entries(self, changes: t.Sequence[Change], problems: Problems) -> None:
+        """A directory is looked into by name: whether the user who came from there is the wanted one, the database tells."""
+        database = self._people.accounts_database
+        new = {
+            position: change.wanted
+            for position, change in enumerate(changes)
+            if change.existing is None
+            and isinstance(change.wanted, Account)
+            and change.wanted.directory_name
+            and problems[position] is None
+        }
+        if database is None or not new:
+            return
+        try:
+            known = secrets_of(database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
+        except MigrationError as error:
+            problems[:] = [error if position in new else problem for position, problem in enumerate(problems)]
+            return
+        for position, wanted in new.items():
+            found = known.get(wanted.name, AccountSecrets()).directory_name
+            if not same_entry(found, wanted.directory_name):
+                problems[position] = InvalidOption(
+                    f"is {found or 'no user'} in the directory here, and {wanted.directory_name} at the source.",
+                    subject=wanted.title,
+                    hint="The account has been created. Delete it, or leave it, and rename or leave out the one of the source.",
+                )
 
     def _import(self, changes: t.Sequence[Change], problems: Problems) -> set[int]:
         """Create users with the hashes of their passwords where only the API can do that; the positions of those that are done."""
-        if self._people.accounts_database is not None or self._imports is False:
+        if self._imports is False:
             return set()
+        has_database = self._people.accounts_database is not None
         new = {
             position: change.wanted
             for position, change in enumerate(changes)
@@ -143,6 +188,9 @@ class Writing:
             done = self._import_these(list(new.values()))
             return set(new) if done else set()
         except RegistryError as error:
+            if has_database:
+                # there is another way, and what cannot be is told there
+                return set()
             if len(new) == 1:
                 problems[next(iter(new))] = error
                 return set()
@@ -184,7 +232,8 @@ class Writing:
         except RegistryError as error:
             # those that were there are named, the others are there now: an answer that was lost has the same effect
             if "ACCOUNTS_EXIST" in error.codes:
-                return True
+                # of those that were there the database can tell whether they are right
+                return self._people.accounts_database is None
             if error.status != 404:
                 raise
             reply = None
@@ -224,36 +273,54 @@ class Writing:
         return row
 
     def _create_account(self, wanted: Account) -> tuple[Account, dict[str, t.Any]]:
-        """Create an account, and return it with what the database has to get for it."""
-        row: dict[str, t.Any] = {}
-        document: dict[str, t.Any] = {"name": wanted.name, "fullName": wanted.full_name or ""}
-        has_database = self._people.accounts_database is not None
-        local = {"isAdmin": bool(wanted.is_admin), "isActive": wanted.is_active is not False, "password": _random_password()}
+        """Create an account, and return it with what the database has to get for it.
 
+        Whoever gets something from the database is inactive until then, and not taken for there by `MSRPeople.read`: a run that is ended
+        in between leaves nobody who could be taken for finished.
+        """
+        has_database = self._people.accounts_database is not None
+        is_local = not wanted.is_organization and not wanted.directory_name
+        finished = {"fullName": wanted.full_name or "", "isActive": wanted.is_active is not False}
         made: list[Account] = []
 
+        def is_there() -> bool:
+            made.extend(filter(None, [self._people.account(wanted.name)]))
+            return bool(made)
+
         def create(more: t.Mapping[str, t.Any], *absent: str) -> bool:
-            sent = {**document, **more}
-            reply = self._accounts.ask("POST", "/accounts/", None, sent, what=wanted.title, absent=("ACCOUNT_EXISTS", *absent))
+            reply = self._accounts.create_once(
+                "/accounts/",
+                {"name": wanted.name, "fullName": wanted.full_name or "", **more},
+                what=wanted.title,
+                is_there=is_there,
+                attempts=self._people.api.attempts,
+                absent=("ACCOUNT_EXISTS", *absent),
+            )
             if reply is not None:
                 made.append(self._people.noted(account_of(reply.document, None, wanted.title)))
-            return reply is not None
+            return bool(made)
 
+        local = {**finished, "isAdmin": bool(wanted.is_admin), "password": _random_password()}
+        if has_database and (wanted.password_hash or wanted.directory_name):
+            local.update(fullName=UNFINISHED, isActive=False)
         if wanted.is_organization:
             create({"isOrg": True})
-        elif wanted.directory_name:
-            # without a directory to look into, the database can still have the user known as one of it
-            if not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])) and create(local):
-                row.update(ldapDN=wanted.directory_name, passwordHash="")
-        elif create(local) and not (has_database and wanted.password_hash):
+        # without a directory to look into, the database can still have the user known as one of it
+        elif is_local or not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])):
+            create(local)
+        found = made[0] if made else self._people.account(wanted.name)
+        unfinished = found is not None and found.full_name == UNFINISHED
+        if is_local and (made or unfinished) and not (has_database and wanted.password_hash):
             with self._lock:
                 self._without_password.append(wanted.name)
-        found = made[0] if made else self._people.account(wanted.name)
         if found is None:
             raise InvalidOption("has been created, and is not there.", subject=wanted.title, hint="Look at the server's log.")
         if found.is_organization != wanted.is_organization:
             raise InvalidOption(f"is taken: there is {found.title}.", subject=wanted.title, hint="Rename one of the two, or leave it out.")
-        return found, row
+        if not unfinished or not has_database:
+            return found, {}
+        row: dict[str, t.Any] = {**finished, **({"ldapDN": wanted.directory_name, "passwordHash": ""} if wanted.directory_name else {})}
+        return dataclasses.replace(found, full_name=wanted.full_name, is_active=wanted.is_active), row
 
     def _set_secrets(self, rows: t.Mapping[int, tuple[str, dict[str, t.Any]]], problems: Problems) -> None:
         database = self._people.accounts_database

@@ -29,6 +29,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
 _SILENT = logging.NullHandler()
 #: the first version of paramiko that can be told how many reads of a file are to be under way
 _FIRST_PARAMIKO = [3, 3]
+#: seconds between signs of life
+_KEEP_ALIVE = 30
 _COMPARE = (
     "Compare it with the host's own word (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); if it is right, add the key to "
     "known_hosts, or give this fingerprint as {prefix}fingerprint."
@@ -110,7 +112,8 @@ class SSHConnection:
                 options.host,
                 options.port,
                 username=options.username or getpass.getuser(),
-                password=options.password or None,
+                # that of a key is nobody else's business
+                password=None if options.key_file else options.password or None,
                 key_filename=os.path.expanduser(options.key_file) if options.key_file else None,
                 passphrase=(options.password or None) if options.key_file else None,
                 allow_agent=not explicit,
@@ -120,6 +123,8 @@ class SSHConnection:
                 auth_timeout=options.silence,
                 sock=self._way_through(paramiko),
             )
+            # a host that is not there any more is noticed while one waits for its answer, too
+            client.get_transport().set_keepalive(_KEEP_ALIVE)
             return client
         except BaseException as error:
             client.close()

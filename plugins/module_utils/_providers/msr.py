@@ -37,8 +37,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._providers.r
 
 _PAGE = 100
 _NEXT_PAGE = "X-Next-Page-Start"
-#: the settings that `ensure` knows: their names in the API, what they are, and what they are where nobody says it
-_SETTINGS: t.Mapping[str, tuple[str, type, t.Any]] = {
+#: the settings of a repository: their names in the API, what they are, and what they are where nobody says it
+SETTINGS: t.Mapping[str, tuple[str, type, t.Any]] = {
     "visibility": ("visibility", str, "private"),
     "description": ("shortDescription", str, ""),
     "long_description": ("longDescription", str, ""),
@@ -115,7 +115,7 @@ class MSR(Provider):
         namespace, _slash, repository = name.partition("/")
         if not repository or "/" in repository:
             raise InvalidReference("is no namespace and a name.", subject=name, hint="Map it to one with two components.")
-        chosen = typed(wanted, {setting: kind for setting, (_name, kind, _usual) in _SETTINGS.items()})
+        chosen = typed(wanted, {setting: kind for setting, (_name, kind, _usual) in SETTINGS.items()})
         if chosen.get("visibility", "private") not in ("private", "public"):
             raise InvalidOption("is neither public nor private.", subject="visibility", hint="Write one of the two.")
         path = f"/repositories/{quote(name)}"
@@ -123,19 +123,19 @@ class MSR(Provider):
         reply = self._api.ask("GET", path, accept=(200, 404), what=what)
         if reply.status == 404:
             if apply:
-                usual = {theirs: usual for theirs, _kind, usual in _SETTINGS.values()}
-                settings = {_SETTINGS[setting][0]: value for setting, value in chosen.items()}
+                usual = {theirs: usual for theirs, _kind, usual in SETTINGS.values()}
+                settings = {SETTINGS[setting][0]: value for setting, value in chosen.items()}
                 document = {"name": repository, **usual, **settings}
                 parent = f"/repositories/{quote(namespace, safe='')}"
                 self._done(self._api.ask("POST", parent, document=document, accept=(201, 400, 404), what=what), what, namespace)
             return Creation(self.container, name, "created", {setting: (None, value) for setting, value in chosen.items()})
-        has = {setting: field(reply.document, theirs) for setting, (theirs, _kind, _usual) in _SETTINGS.items()}
+        has = {setting: field(reply.document, theirs) for setting, (theirs, _kind, _usual) in SETTINGS.items()}
         differences = {setting: (has[setting], value) for setting, value in chosen.items() if has[setting] != value}
         if not differences:
             return Creation(self.container, name, "existing")
         if apply:
             # immutable_tags has to be said each time: without it, it is switched off
-            document = {_SETTINGS[setting][0]: value for setting, (_before, value) in differences.items()}
+            document = {SETTINGS[setting][0]: value for setting, (_before, value) in differences.items()}
             kept = {"immutableTags": has["immutable_tags"] is True}
             self._done(self._api.ask("PATCH", path, document={**kept, **document}, accept=(200, 400, 404), what=what), what, namespace)
         return Creation(self.container, name, "changed", differences)

@@ -74,3 +74,10 @@ def test_tags_are_chosen_as_in_a_rule(rules):
 def test_what_cannot_be_is_said(rules, selection, rename, message):
     with pytest.raises(AnsibleFilterError, match=message):
         rules(selection, rename)
+
+
+def test_what_is_left_out(rules):
+    assert selected(rules({"organizations": {"include": ["blue"]}}, {"blue": "azure"}, leave_out=["blue/web"])) == {"blue/app": "azure/app"}
+    assert selected(rules({}, leave_out=["blue/app"])) == same(*(name for name in NAMES if name != "blue/app"))
+    with pytest.raises(AnsibleFilterError, match="leave_out"):
+        rules({}, leave_out="blue/app")

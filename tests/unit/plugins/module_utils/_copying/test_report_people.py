@@ -153,6 +153,19 @@ def test_what_failed_was_refused_and_left_out_is_told(tmp_path: Path, people_fil
     assert "205 items of people could not be written" in page
 
 
+def test_what_was_refused_is_no_run_that_only_waits_for_its_proof(tmp_path: Path, people_file: str) -> None:
+    error = {"kind": "x", "subject": "user y", "message": "has a space.", "hint": "Rename it."}
+    refused = [{"kind": "account", "name": "user y", "state": "refused", "error": error}]
+    counts = {"account": {"created": 0, "refused": 1, "not_attempted": 118}}
+    note_import(people_file, ["accounts"], entry(refused=refused, counts=counts), changed=False)
+    people = people_of(people_file)
+    assert people.wrong == ["1 item of people would be refused by the destination", "118 items of people were not come to"]
+    _report, _document, page = written(tmp_path, people)
+    assert "<h1>1 item of people would be refused by the destination</h1>" in page
+    assert "Incomplete" in page
+    assert ">Created<" not in page
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 9, "imports": {}}', '{"schema": 1, "imports": []}'])
 def test_another_file_is_none_of_people(tmp_path: Path, text: str) -> None:
     path = tmp_path / "people.json"

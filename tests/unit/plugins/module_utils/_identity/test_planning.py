@@ -22,7 +22,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Webhook,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.plan_text import plan_lines
-from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import PlanOptions, plan
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE, PlanOptions, plan
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import AuthenticationFailed, RegistryError
 from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
     MemoryPeople,
@@ -299,3 +299,93 @@ def test_an_item_is_replaced_with_its_differences_only() -> None:
     people = MemoryPeople(user("alice", full_name="Alice", is_admin=False))
     changes = planned(people, user("alice", full_name="Alice B", is_admin=True))
     assert changes[0].differences == {"full_name": ("Alice", "Alice B"), "is_admin": (False, True)}
+
+
+def test_the_account_that_a_run_signs_in_with_is_neither_changed_nor_removed() -> None:
+    mine = user("migrator", is_admin=True, password_hash="memory$here")
+    people = MemoryPeople(mine, Token("migrator", "hash of m1"), Token("migrator", "hash of m2", label="run"), batches={"token": 5})
+    people.own_account = "migrator"
+    theirs = [user("migrator", password_hash="memory$there"), Token("migrator", "hash of m2", label="old"), Token("migrator", "hash of m3")]
+    surplus = [mine, Token("migrator", "hash of m1")]
+    options = PlanOptions(built_in="replace", surplus="remove", removed=["account", "token"])
+    changes = plan(estate_of(*theirs), people.estate, people, options, surplus)
+    assert of_state(changes, "kept") == ["user migrator", "token old of migrator", "token without a label of migrator"]
+    assert sorted(of_state(changes, "surplus")) == ["token without a label of migrator", "user migrator"]
+    before = by_key(people.estate)
+    apply(people, changes)
+    assert not people.written
+    assert by_key(people.estate) == before
+    assert people.lets_in("migrator", "here")
+
+
+OF_BUILT_IN = [
+    Membership("research", "admin", is_admin=True),
+    TeamMembership("research", "dev", "admin"),
+    Membership("base", "bob", is_admin=True),
+    Team("base", "ops", description="all may"),
+    TeamMembership("base", "ops", "bob"),
+    Grant("base", "ops", "base", "", "admin"),
+]
+
+
+class WithOrganization(MemoryPeople):
+    built_in = frozenset({"admin", "base"})
+
+
+def test_rights_and_members_of_what_an_installation_has_stay_too_unless_it_is_asked_for() -> None:
+    around = [ADMIN, organization("base"), organization("research"), user("bob"), Team("research", "dev")]
+    wanted = [*around, *OF_BUILT_IN, Repository("base", "tool"), Membership("research", "bob")]
+    people = WithOrganization(*around, Membership("base", "bob", is_admin=False))
+    changes = planned(people, *wanted)
+    assert sorted(of_state(changes, "kept")) == sorted(item.title for item in OF_BUILT_IN)
+    # a repository gives nobody a right
+    assert of_state(changes, "created") == ["member bob of research", "repository base/tool"]
+    apply(people, changes)
+    assert people.look(Membership("base", "bob")) == Membership("base", "bob", is_admin=False)
+    asked = summed(planned(people, *wanted, built_in="replace"))
+    assert (asked.totals["created"], asked.totals["changed"]) == (len(OF_BUILT_IN) - 1, 1)
+    # where it is not there from the beginning, it is one like all others
+    assert not of_state(planned(WithOrganization(*around[:1], *around[2:]), *around[1:], *OF_BUILT_IN[2:]), "kept")
+
+
+def test_nothing_of_what_an_installation_has_is_removed() -> None:
+    webhook = Webhook("TAG_PUSH", "base/tool", "https://hooks.example.com/1")
+    there = [ADMIN, organization("base"), organization("research"), user("bob"), *OF_BUILT_IN, Repository("base", "tool"), webhook]
+    people = WithOrganization(*there, Membership("research", "bob"))
+    options = PlanOptions(built_in="replace", surplus="remove", removed=["account", *REMOVABLE, "team", "repository"])
+    changes = plan(estate_of(), people.estate, people, options, people.estate)
+    assert sorted(of_state(changes, "removed")) == ["member bob of research", "organization research", "user bob"]
+    assert len(of_state(changes, "surplus")) == len(there) - 2
+
+
+@pytest.mark.parametrize(("here", "there"), [("", "uid=bob,dc=x"), ("uid=bob,dc=x", "")], ids=["from a directory here", "there"])
+def test_one_who_comes_from_a_directory_on_one_side_only_is_another_unless_somebody_says_so(here: str, there: str) -> None:
+    wanted = [
+        user("bob", directory_name=here, password_hash="" if here else "memory$there", full_name="Bob"),
+        organization("research"),
+        Membership("research", "bob", is_admin=True),
+        Token("bob", "hash of b1"),
+    ]
+    people = MemoryPeople(user("bob", directory_name=there, password_hash="" if there else "memory$here"))
+    before = by_key(people.estate)
+    changes = planned(people, *wanted)
+    assert of_state(changes, "refused") == ["user bob", "member bob of research", "token without a label of bob"]
+    assert "rename: {bob: bob}" in str(changes[0].problem)
+    apply(people, [change for change in changes if change.item != organization("research")])
+    assert by_key(people.estate) == before
+    said = planned(people, *wanted, same={"bob"})
+    assert of_state(said, "changed") == ["user bob"]
+    assert said[0].differences.keys() == ({"full_name"} if there else {"full_name", "directory_name"})
+    apply(people, said)
+    bob = people.estate.of(Account)["bob",]
+    # who comes from a directory gets no password of the product's own
+    assert (bob.directory_name, bob.password_hash) == (here or there, "" if there else "memory$here")
+    assert people.lets_in("bob", "b1")
+    assert not summed(planned(people, *wanted, same={"bob"})).changed
+
+
+def test_whether_one_comes_from_a_directory_does_not_count_where_it_is_not_known_or_not_to_be_looked_at() -> None:
+    people = MemoryPeople(user("bob", directory_name=None), user("carol", directory_name="uid=carol"))
+    assert of_state(planned(people, user("bob", directory_name="uid=bob")), "unchanged") == ["user bob"]
+    wanted = user("carol", directory_name="", password_hash="memory$there")
+    assert of_state(planned(people, wanted, match_directory=False), "unchanged") == ["user carol"]

@@ -146,7 +146,13 @@ def test_another_password_is_a_difference_where_both_are_known() -> None:
     assert "memory$" not in str(found.as_document())
     unknown = estate_of(*there, user("alice"))
     unknown.unread["password_hash"] = "there is no database."
-    assert not compare(estate_of(*example()), unknown, OPTIONS).different
+    unknowable = compare(estate_of(*example()), unknown, OPTIONS)
+    assert (unknowable.items, unknowable.unproven, unknowable.different) == ([], ["password_hash"], 1)
+    allowed = compare(estate_of(*example()), unknown, dataclasses.replace(OPTIONS, without=["password_hash"]))
+    assert not allowed.different
+    assert allowed.uncompared == {"password_hash": "there is no database."}
+    # nobody is asked for passwords of accounts that are not compared
+    assert not compare(estate_of(*example()), unknown, dataclasses.replace(OPTIONS, parts=["organizations", "repositories"])).uncompared
 
 
 def test_what_one_side_cannot_tell_is_never_called_equal() -> None:
@@ -155,7 +161,13 @@ def test_what_one_side_cannot_tell_is_never_called_equal() -> None:
     found = compare(estate_of(*example()), silent, OPTIONS)
     assert "grant" not in found.counts
     assert found.access is None
-    assert found.uncompared == {"grant": "may not be listed."}
+    assert found.uncompared.keys() == {"grant", "access"}
+    assert "may not be listed." in found.uncompared["access"]
+    assert found.unproven == ["grant", "access"]
+    assert found.different == 2
+    allowed = compare(estate_of(*example()), silent, dataclasses.replace(OPTIONS, without=["grant"]))
+    assert not allowed.different
+    assert allowed.uncompared.keys() == {"grant", "access"}
 
 
 def test_accounts_that_are_kept_do_not_count() -> None:
@@ -219,3 +231,30 @@ def test_logins_are_tried_on_both_sides() -> None:
     from_file = Verified()
     try_logins(from_file, [("alice", "wrong")], None, destination, {})
     assert from_file.different == 1
+
+
+def test_rights_and_members_that_are_kept_do_not_count_either() -> None:
+    wanted = estate_of(*example(), Membership("research", "admin", is_admin=True), Membership("sales", "bob", is_admin=True))
+    existing = estate_of(*example())
+    found = compare(wanted, existing, dataclasses.replace(OPTIONS, kept=["admin", "sales"]))
+    assert not found.items
+    assert found.counts["membership"]["kept"] == 2
+    # what somebody may do is another question
+    assert rights(found) == [("bob", "sales/site", "admin", None)]
+
+
+def test_the_own_account_of_a_run_does_not_count_but_its_memberships_do() -> None:
+    other = user("bob", is_admin=True, password_hash="memory$its own")
+    there = [item for item in example() if item.title not in ("user bob", "member bob of research")]
+    found = compare(estate_of(*example()), estate_of(*there, other), dataclasses.replace(OPTIONS, own_account="bob"))
+    assert [one.item.title for one in found.items] == ["member bob of research"]
+    assert not rights(found)
+
+
+def test_one_who_comes_from_a_directory_at_the_destination_only_is_a_difference_unless_it_is_known() -> None:
+    there = [item for item in example() if item.title != "user alice"]
+    wanted = estate_of(*there, user("alice", directory_name="", password_hash="memory$wonder"))
+    existing = estate_of(*there, user("alice", directory_name="uid=alice"))
+    found = compare(wanted, existing, OPTIONS)
+    assert [(one.item.title, *one.differences) for one in found.items] == [("user alice", "directory_name")]
+    assert not compare(wanted, existing, dataclasses.replace(OPTIONS, same={"alice"})).different

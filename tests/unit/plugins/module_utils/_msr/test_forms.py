@@ -85,7 +85,18 @@ def test_a_change_of_a_repository_says_again_that_its_tags_are_immutable():
     ("theirs", "ours"), [("read-only", "read"), ("read-write", "write"), ("admin", "admin"), ("", None), ("none", None)]
 )
 def test_levels(theirs, ours):
-    assert level_of({"accessLevel": theirs}) == ours
+    assert level_of({"accessLevel": theirs}, WHAT) == ours
+
+
+@pytest.mark.parametrize("theirs", ["owner", "READ-ONLY", "read", 7, ["admin"], {"level": "admin"}, True])
+def test_a_level_that_is_not_known_is_never_no_right(theirs):
+    with pytest.raises(InvalidAnswer, match="access level"):
+        level_of({"accessLevel": theirs}, WHAT)
+
+
+def test_who_has_no_level_has_none():
+    assert level_of({}, WHAT) is None
+    assert level_of(None, WHAT) is None
 
 
 def test_a_webhook_that_does_not_say_something_keeps_it():

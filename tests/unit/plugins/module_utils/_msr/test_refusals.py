@@ -80,3 +80,8 @@ def test_names_are_quoted_in_paths():
     for name in ("", ".", ".."):
         with pytest.raises(InvalidName):
             in_path("accounts", name)
+
+
+def test_the_account_that_signs_in_is_known_by_the_name_that_the_product_has_for_it() -> None:
+    people = MSRPeople(MSRAPI("https://msr.example.com", Login("Migrator", "a password"), HTTPOptions()))
+    assert people.own_account == "migrator"

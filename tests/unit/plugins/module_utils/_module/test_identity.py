@@ -1,0 +1,214 @@
+# Copyright (c) 2026, registryops.migration contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules about people do with their options, between two installations in memory."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership, Token
+from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
+from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
+from ansible_collections.registryops.migration.plugins.module_utils._module.identity import (
+    Sides,
+    export_people,
+    import_people,
+    verify_people,
+)
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
+from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._identity.memory_people import (
+    MemoryPeople,
+    by_key,
+    example,
+    user,
+)
+
+
+class Task:
+    """What of an AnsibleModule these functions use."""
+
+    def __init__(self, check_mode: bool = False, **params: t.Any) -> None:
+        self.check_mode = check_mode
+        self._diff = True
+        self.no_log_values: set[str] = set()
+        self.warnings: list[str] = []
+        self.params: dict[str, t.Any] = {
+            "source": {},
+            "destination": {},
+            "source_file": None,
+            "parts": list(PARTS),
+            "organizations": None,
+            "repositories": None,
+            "users": None,
+            "tokens": None,
+            "go_on_without": [],
+            "rename": {},
+            "match_directory": True,
+            "built_in": "keep",
+            "people_file": None,
+            "coming_parts": [],
+            "existing_passwords": "replace",
+            "surplus": "report",
+            "surplus_kinds": list(REMOVABLE),
+            "on_refusal": "fail",
+            "on_error": "skip",
+            "workers": 0,
+            "plan_file": None,
+            "sample": 10,
+            "logins": [],
+            **params,
+        }
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+class Between(Sides):
+    """Two installations that are open already."""
+
+    def __init__(self, task: Task, source: MemoryPeople, destination: MemoryPeople) -> None:
+        super().__init__(t.cast("t.Any", task))
+        self._opened.update(source=source, destination=destination)
+
+
+def imported(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
+    task = Task(**params)
+    return import_people(t.cast("t.Any", task), Between(task, source, destination))
+
+
+def verified(source: MemoryPeople, destination: MemoryPeople, /, **params: t.Any) -> dict[str, t.Any]:
+    task = Task(**params)
+    return verify_people(t.cast("t.Any", task), Between(task, source, destination))
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_run_that_was_stopped_says_that_it_wrote_nothing(tmp_path: Path, check_mode: bool) -> None:
+    source, destination = MemoryPeople(*example(), user("has space")), MemoryPeople(user("alice", full_name="Alice"))
+    before = by_key(destination.estate)
+    files = {"people_file": str(tmp_path / "people.json"), "plan_file": str(tmp_path / "plan.json")}
+    done = imported(source, destination, check_mode=check_mode, **files)
+    assert by_key(destination.estate) == before
+    assert not done["changed"]
+    assert [row["name"] for row in done["refused"]] == ["user has space"]
+    states = {row["state"] for row in json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["rows"]}
+    if check_mode:
+        assert not done["failed"]
+        assert states == {"created", "changed", "refused"}
+        return
+    assert done["failed"]
+    assert states == {"not_attempted", "refused"}
+    assert (done["totals"]["created"], done["totals"]["changed"]) == (0, 0)
+    assert done["totals"]["not_attempted"] == len(example())
+    counts = read_people_file(files["people_file"], "")["imports"][", ".join(PARTS)]["counts"]
+    assert counts["account"] == done["counts"]["account"]
+    assert "  ! user bob\n" in done["diff"]["prepared"]
+
+
+def test_rights_of_users_outside_of_a_selection_must_not_grow() -> None:
+    source = MemoryPeople(*example())
+    # who is not selected need not be there: carol belongs to sales, and erin to nobody
+    of_research = [item for item in example() if item.title not in ("user erin", "repository erin/own")]
+    selected = {"organizations": {"include": ["research"], "exclude": []}, "sample": 0}
+    found = verified(source, MemoryPeople(*of_research), **selected)
+    assert found["different"] == 0, found["msg"]
+    # all users but the built-in one
+    assert found["access"]["compared"] == 5 * 2
+    grown = verified(source, MemoryPeople(*of_research, TeamMembership("research", "dev", "carol")), **selected)
+    assert grown["failed"]
+    assert grown["access"]["differences"] == [{"user": "carol", "repository": "research/app", "before": None, "after": "write"}]
+
+
+def without_its_database(*items: t.Any) -> MemoryPeople:
+    people = MemoryPeople(*items)
+    people.estate.unread["password_hash"] = "the database does not answer."
+    return people
+
+
+def test_a_password_that_cannot_be_compared_is_told_of_before_anything_is_written() -> None:
+    source = MemoryPeople(*example())
+    there = (user("alice"), user("admin", is_admin=True))
+    destination = without_its_database(*there)
+    with pytest.raises(InvalidOption, match="password_hash") as caught:
+        imported(source, destination)
+    assert caught.value.subject == "go_on_without"
+    assert "the database does not answer." in str(caught.value)
+    assert not destination.written
+    kept = imported(source, destination, existing_passwords="keep")
+    assert not kept["failed"]
+    assert not kept["not_migrated"]
+    allowed_to = without_its_database(*there)
+    allowed = imported(source, allowed_to, go_on_without=["password_hash"])
+    assert [(row["what"], row["count"]) for row in allowed["not_migrated"]] == [("password_hash", 1)]
+    assert by_key(allowed_to.estate) == by_key(destination.estate)
+
+
+def test_only_passwords_that_would_be_compared_have_to_be_known() -> None:
+    # a new user, one without a password, one of a directory, and those that are left alone
+    source = MemoryPeople(
+        user("admin", password_hash="memory$root"),
+        user("migrator", password_hash="memory$other"),
+        user("new", password_hash="memory$new"),
+        user("plain"),
+        user("erin", directory_name="uid=erin", password_hash="memory$stale"),
+    )
+    destination = without_its_database(user("admin"), user("migrator"), user("plain"), user("erin", directory_name="uid=erin"))
+    destination.own_account = "migrator"
+    done = imported(source, destination)
+    assert not done["failed"], done["msg"]
+    assert destination.lets_in("new", "new")
+
+
+def test_what_could_not_be_compared_fails_unless_it_is_allowed_and_is_told_in_any_case(tmp_path: Path) -> None:
+    source = MemoryPeople(*example())
+    destination = MemoryPeople(*example())
+    destination.estate.unread["password_hash"] = "the database does not answer."
+    people_file = str(tmp_path / "people.json")
+    found = verified(source, destination, people_file=people_file)
+    assert found["failed"]
+    assert found["different"] == 1
+    assert found["uncompared"] == {"password_hash": "the database does not answer."}
+    assert "password_hash could not be compared: the database does not answer." in found["msg"]
+    people = PeopleReport(read_people_file(people_file, ""))
+    assert not people.verified
+    assert people.wrong == ["whether people are as at the source is not known of everything (Passwords)"]
+    assert "<td>The database does not answer.</td><td>yes</td>" in people.body()
+    allowed = verified(source, destination, people_file=people_file, go_on_without=["password_hash"])
+    assert not allowed["failed"]
+    assert allowed["msg"].endswith("nothing differs. Not compared: password_hash.")
+    people = PeopleReport(read_people_file(people_file, ""))
+    assert people.verified
+    assert "<td>The database does not answer.</td><td>no</td>" in people.body()
+
+
+def test_rights_need_members_whatever_the_parts_are() -> None:
+    lost = [item for item in example() if item.title != "member bob of team research/dev"]
+    found = verified(MemoryPeople(*example()), MemoryPeople(*lost), parts=["repositories"], sample=0)
+    assert found["failed"]
+    assert found["access"]["differences"] == [{"user": "bob", "repository": "research/app", "before": "write", "after": None}]
+    assert not verified(MemoryPeople(*example()), MemoryPeople(*example()), parts=["repositories"])["failed"]
+
+
+def test_nothing_is_surplus_beside_a_file_that_has_only_a_part(tmp_path: Path) -> None:
+    source, destination = MemoryPeople(*example()), MemoryPeople(*example(), Token("alice", "hash of a3"))
+    path = str(tmp_path / "people.json")
+    newest = {"tokens": {"newest": 1, "used_since": None}}
+    task = Task(path=path, **newest)
+    export_people(t.cast("t.Any", task), Between(task, source, source))
+    half = {"source": None, "source_file": path, **newest}
+    with pytest.raises(InvalidOption, match="selection") as caught:
+        imported(source, destination, **half, surplus="remove")
+    assert caught.value.subject == "surplus"
+    assert not destination.written
+    assert not imported(source, destination, **half)["totals"]["surplus"]
+    assert not destination.written
+    # beside the source itself it is known what is beyond it
+    imported(source, destination, **newest, surplus="remove")
+    assert destination.written == [("removed", "token without a label of alice")]
