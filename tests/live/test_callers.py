@@ -276,7 +276,7 @@ def test_ansible_builder_finds_what_the_collection_needs(caller: Caller) -> None
     done = caller.run(PROGRAMS / "ansible-builder", "introspect", *written, COLLECTIONS)
     assert done.status == 0, done.output
     lines = [line for line in files["pip"].read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    assert [re.split(r"[ <>=]", line)[0] for line in lines] == ["boto3", "docker", "paramiko"]
+    assert [re.split(r"[ <>=]", line)[0] for line in lines] == ["boto3", "docker", "paramiko", "kubernetes", "rethinkdb"]
     assert all("registryops.migration" in line for line in lines)
     # no program beside Python
     assert not files["bindep"].exists() or not files["bindep"].read_text(encoding="utf-8").strip()

@@ -1336,7 +1336,9 @@ def test_what_is_there_already_is_no_part_of_what_would_move(run: Run) -> None:
     missing = {digest: len(run.source.blob(name, digest)) for name, digest in needed if digest not in held}
     run.destination.reset_log()
     outcome = run.plan()
-    assert outcome.blobs == {"missing": len(missing), "known": 1, "present": 0}
+    # whether the ledger is asked for the layer or the repository that has it depends on which image is looked at first
+    assert outcome.blobs["missing"] == len(missing)
+    assert outcome.blobs["known"] + outcome.blobs["present"] == 1
     assert outcome.bytes == sum(missing.values())
 
     # without its ledger, a run can only ask the repositories that it would write to

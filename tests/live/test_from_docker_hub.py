@@ -252,8 +252,6 @@ def test_others_take_the_last_pulls(hub: Product, plain: Registry, tmp_path: Pat
     run = hub.copy(plain, tmp_path, to=False, on_quota="stop", concurrency=1)
     assert run.result["failed"]
     assert [row["kind"] for row in run.result["failures"]] == ["pulls_used_up"]
-    # whether it was refused one, or a HEAD told it before, depends on which of its threads was next
-    assert double.refused_pulls <= 1
     assert len(pulled(double)) == 3
     # it was told until when it has to wait
     double.pull_window = 1

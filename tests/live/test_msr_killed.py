@@ -44,7 +44,7 @@ class Killing:
 
 KILLINGS = (
     Killing("msr_inventory", "accounts", "source", r"GET /(api|enzi)/v0", 5, 60),
-    Killing("accounts", "accounts", "destination", WRITES, 1, 8),
+    Killing("accounts", "accounts", "destination", WRITES, 0, 2),
     Killing("organizations", "orgs", "destination", WRITES, 1, 27),
     Killing("msr_repositories", "repos", "destination", WRITES, 1, 19),
 )
@@ -117,8 +117,12 @@ def test_what_was_read_in_part_is_not_taken_for_the_whole(interrupted: Interrupt
 
 def test_in_the_end_nothing_shows_that_anything_was_killed(interrupted: Interrupted) -> None:
     before = rows_of(interrupted.destination)
-    again = run_module("identity_import", {"source": reach(interrupted.source), "destination": reach(interrupted.destination)}).result
+    # the playbook has webhooks and policies rest until the cut-over
+    rest = {"automation": "paused"}
+    again = run_module(
+        "identity_import", {"source": reach(interrupted.source), "destination": reach(interrupted.destination), **rest}
+    ).result
     assert not again.get("failed"), again["msg"]
     assert not again["changed"]
     assert rows_of(interrupted.destination) == before
-    prove(interrupted.source, interrupted.destination, logins_of(interrupted.people))
+    prove(interrupted.source, interrupted.destination, logins_of(interrupted.people), **rest)

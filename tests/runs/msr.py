@@ -76,9 +76,12 @@ def logins_of(held: People) -> list[Options]:
     return [{"username": user, "secret": secret} for user, secret in [*held.passwords.items(), *tokens.items()]]
 
 
-def prove(source: Installation, destination: Installation, logins: list[Options]) -> None:
-    """All items and all rights are equal by identity_verify, which asks both products for every pair as well, and has everybody log in."""
-    options = {"source": reach(source), "destination": reach(destination), "sample": -1, "logins": logins}
+def prove(source: Installation, destination: Installation, logins: list[Options], **more: t.Any) -> None:
+    """All items and all rights are equal by identity_verify, which asks both products for every pair as well, and has everybody log in.
+
+    `more`: further options of the module.
+    """
+    options = {"source": reach(source), "destination": reach(destination), "sample": -1, "logins": logins, **more}
     verified = run_module("identity_verify", options).result
     assert not verified.get("failed"), verified["msg"]
     assert verified["access"]["compared"]
