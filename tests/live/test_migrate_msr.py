@@ -49,6 +49,9 @@ if t.TYPE_CHECKING:
     from estate.msr.double import Installation
     from runs.control import Played
 
+#: many playbooks run one after the other before the first test begins
+pytestmark = pytest.mark.timeout(1200)
+
 #: what belongs to an installation, and to nobody who moves
 BUILT_IN = ("admin", "docker-datacenter")
 

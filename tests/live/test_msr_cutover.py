@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
     from estate.msr.double import Installation
     from runs.control import Played
 
+#: many playbooks run one after the other before the first test begins
+pytestmark = pytest.mark.timeout(1200)
+
 #: what each installation has from its beginning
 BUILT_IN = {"admin", "docker-datacenter"}
 #: They share the images, and decide together. The part with the damaged image is not that of the first one, who speaks for all.

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
     from conftest import MakeMSR
     from estate.msr.double import Installation
 
+#: many playbooks run one after the other before the first test begins
+pytestmark = pytest.mark.timeout(1200)
+
 WRITES = r"(POST|PUT|PATCH|DELETE) /(api|enzi)/v0"
 
 

@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
     from conftest import MakeMSR
     from estate.certificates import CertificateAuthority
 
+#: many playbooks run one after the other before the first test begins
+pytestmark = pytest.mark.timeout(1200)
+
 ROOT = Path(__file__).absolute().parents[2]
 PAGE = ROOT / "docs" / "from-msr-script.md"
 
