@@ -22,7 +22,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._msr.interface import Database, Row
+from ansible_collections.registryops.migration.plugins.module_utils._msr.interface import Database, Row, ask_again
 from ansible_collections.registryops.migration.plugins.module_utils._msr.reql import (
     PAGE,
     STATEMENT_BYTES,
@@ -42,11 +42,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     LibraryMissing,
     MigrationError,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
 
 #: connections that are kept while nobody uses them
 _IDLE = 4
-_ATTEMPTS = 3
 _SILENT = logging.NullHandler()
 
 
@@ -144,15 +142,7 @@ class DriverDatabase(Database):
 
     # -- queries
     def _ask(self, query: t.Any, *, repeatable: bool = True) -> t.Any:
-        failures = 0
-        while True:
-            try:
-                return self._ask_once(query)
-            except MigrationError as error:
-                failures += 1
-                if not error.transient or not repeatable or failures >= _ATTEMPTS:
-                    raise
-            time.sleep(backoff(failures))
+        return ask_again(lambda: self._ask_once(query), repeatable)
 
     def _ask_once(self, query: t.Any) -> t.Any:
         r = self._library()
@@ -225,7 +215,7 @@ class DriverDatabase(Database):
         options = self._options
         made = self._socket()
 
-        class Wrapper(net.SocketWrapper):  # type: ignore[misc]
+        class Wrapper(net.SocketWrapper):  # type: ignore[misc]  # the library has no types
             """The driver's own, over a connection that is there."""
 
             def __init__(self, parent: t.Any, timeout: float) -> None:
@@ -247,7 +237,7 @@ class DriverDatabase(Database):
                 found: bytes = super().recvall(length, time.time() + options.silence if deadline is None else deadline)
                 return found
 
-        class Instance(net.ConnectionInstance):  # type: ignore[misc]
+        class Instance(net.ConnectionInstance):  # type: ignore[misc]  # the library has no types
             """The driver's own, with that connection."""
 
             def connect(self, timeout: float) -> t.Any:

@@ -8,7 +8,14 @@
 from __future__ import annotations
 
 import abc
+import time
 import typing as t
+
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
+
+_ATTEMPTS = 3
+Answer = t.TypeVar("Answer")
 
 #: a row; a moment is `{"$reql_type$": "TIME", "epoch_time": <seconds>, "timezone": "+00:00"}`, on its way in and out
 Row = dict[str, t.Any]
@@ -38,3 +45,18 @@ class Database(abc.ABC):
 
     def close(self) -> None:  # noqa: B027 - not every way holds something
         """Give everything back."""
+
+
+def ask_again(ask: t.Callable[[], Answer], repeatable: bool) -> Answer:
+    """The answer to a statement, which is asked for again after what may pass. One that is not `repeatable` is asked for once: rows that
+    were to be added may be there although nobody said so.
+    """
+    failures = 0
+    while True:
+        try:
+            return ask()
+        except MigrationError as error:
+            failures += 1
+            if not error.transient or not repeatable or failures >= _ATTEMPTS:
+                raise
+        time.sleep(backoff(failures))

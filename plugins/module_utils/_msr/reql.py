@@ -14,16 +14,14 @@ from __future__ import annotations
 import abc
 import json
 import re
-import time
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._msr.interface import Database, Row
+from ansible_collections.registryops.migration.plugins.module_utils._msr.interface import Database, Row, ask_again
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     DatabaseFailed,
     InvalidAnswer,
     MigrationError,
 )
-from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import backoff
 
 #: bytes of a statement. Linux takes 131,072 in one argument of a command; some are left for what stands around it
 STATEMENT_BYTES = 100_000
@@ -31,7 +29,6 @@ STATEMENT_BYTES = 100_000
 ARGUMENT_BYTES = 131_071
 #: rows that are read with one statement
 PAGE = 5_000
-_ATTEMPTS = 3
 #: the primary keys of the tables that are read; `id` is RethinkDB's own choice
 PRIMARY_KEYS: t.Mapping[tuple[str, str], str] = {
     ("enzi", "accounts"): "name",
@@ -228,17 +225,7 @@ class ShellDatabase(Database):
                 subject=self.name,
                 hint="Reach the database over SSH or with its driver, or shorten the row at the source.",
             )
-        failures = 0
-        while True:
-            try:
-                printed = self._shell.run(statement)
-                break
-            except MigrationError as error:
-                failures += 1
-                # rows that were to be added may be there although nobody said so
-                if not error.transient or not repeatable or failures >= _ATTEMPTS:
-                    raise
-            time.sleep(backoff(failures))
+        printed = ask_again(lambda: self._shell.run(statement), repeatable)
         try:
             return json.loads(printed)
         except ValueError as error:

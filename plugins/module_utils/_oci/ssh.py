@@ -166,7 +166,7 @@ class SSHConnection:
         host, wanted = self._options.where, self._options.fingerprint.removeprefix("SHA256:").rstrip("=")
         compare = _COMPARE.format(prefix=self._options.prefix)
 
-        class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+        class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # the library has no types
             """Takes a host that no file knows only by the fingerprint that was given."""
 
             def missing_host_key(self, _client: t.Any, _hostname: str, key: t.Any) -> None:

@@ -293,7 +293,7 @@ class _Session:
         return self._left is not None and self._left < 0
 
     def _pass_on(self, process: subprocess.Popen[bytes], channel: int, pipe: t.IO[bytes] | None) -> None:
-        while pipe is not None and (data := pipe.read1(_PIECE)):  # type: ignore[attr-defined]
+        while pipe is not None and (data := pipe.read1(_PIECE)):  # type: ignore[attr-defined]  # a pipe of a process is a BufferedReader
             if self._left is not None:
                 self._left -= len(data)
                 if self._is_broken:
