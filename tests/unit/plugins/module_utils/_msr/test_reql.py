@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from ansible_collections.registryops.migration.plugins.module_utils._msr import reql as module
+from ansible_collections.registryops.migration.plugins.module_utils._msr import interface
 from ansible_collections.registryops.migration.plugins.module_utils._msr.reql import (
     STATEMENT_BYTES,
     Shell,
@@ -52,7 +52,7 @@ class Kept(Shell):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(interface.time, "sleep", lambda seconds: None)
 
 
 @pytest.mark.parametrize("value", ['"', "\\", "'", "`", "${x}", "</script>", "\u2028\u2029", "\x00\n", "\u00e9\U0001f600", "\ud800"])
