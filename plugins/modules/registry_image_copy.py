@@ -478,18 +478,20 @@ from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import check_names, fan_out
 from ansible_collections.registryops.migration.plugins.module_utils._copying.journal import Journal
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, carry_out, make_plan
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.folders import (
+    neighbours_of,
+    plan_files_of,
+    plan_id_of,
+    state_dirs_of,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
     FURTHER_DESTINATIONS,
     LIMITS,
     RULES,
-    Connections,
     make_module,
-    neighbours_of,
-    plan_files_of,
-    plan_id_of,
     policy_of,
     rules_of,
-    state_dirs_of,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import Result, copy_result, fan_out_result
 from ansible_collections.registryops.migration.plugins.module_utils._stores.spool import SPOOL_BYTES

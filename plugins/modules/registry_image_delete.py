@@ -89,7 +89,8 @@ error:
 """
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.deletion import delete
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import SIDES, Connections, make_module
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import SIDES, make_module
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import delete_result
 
 

@@ -123,14 +123,9 @@ error:
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job
 from ansible_collections.registryops.migration.plugins.module_utils._copying.verification import verify
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
-    RULES,
-    Connections,
-    make_module,
-    policy_of,
-    rules_of,
-    state_dir_of,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.folders import state_dir_of
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import RULES, make_module, policy_of, rules_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import verify_result
 
 

@@ -197,13 +197,8 @@ output_file:
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
-    REPOSITORIES,
-    SIDES,
-    Connections,
-    make_module,
-    without_none,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import REPOSITORIES, SIDES, make_module, without_none
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import inventory_result
 
 

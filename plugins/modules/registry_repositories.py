@@ -230,13 +230,8 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.cre
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import read_plan
 from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.unmatched import MOST_WARNINGS
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import (
-    SELECTION,
-    Connections,
-    make_module,
-    policy_of,
-    rules_of,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import SELECTION, make_module, policy_of, rules_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import CreationForm, creation_result, nothing_to_create
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
 

@@ -22,7 +22,7 @@ import typing as t
 
 PLUGINS = "ansible_collections.registryops.migration.plugins"
 #: the modules themselves are not imported: a run has to find out whether they can be
-IMPORTED = ("_module.options", "_module.results", "_copying.deletion", "_copying.inventory", "_copying.report", "_copying.verification")
+IMPORTED = ("_module.connections", "_module.results", "_copying.deletion", "_copying.inventory", "_copying.report", "_copying.verification")
 LONGEST_RUN = 120
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT, Connections, Options
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT, Options
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import MigrationError
 from ansible_collections.registryops.migration.plugins.module_utils._providers.interface import Provider
 from ansible_collections.registryops.migration.plugins.module_utils._stores.registry import RegistryStore

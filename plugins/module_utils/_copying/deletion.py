@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import check_nesting
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import check_nesting
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import check_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AccessDenied,

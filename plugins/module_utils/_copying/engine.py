@@ -20,15 +20,10 @@ import typing as t
 from http import HTTPStatus
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.blobs import BlobPlan, Holders, Need, open_source
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import check_nesting, chosen_children, wanted_form
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
-    check_nesting,
-    chosen_children,
-    fallback_index,
-    wanted_form,
-)
-from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback
+from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback, fallback_index
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (

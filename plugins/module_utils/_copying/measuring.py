@@ -16,14 +16,10 @@ import functools
 import threading
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import check_nesting, chosen_children, wanted_form
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
-    WAITING,
-    check_nesting,
-    chosen_children,
-    wanted_form,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import WAITING
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ENDS_A_RUN, MigrationError

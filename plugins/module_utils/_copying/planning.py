@@ -16,31 +16,35 @@ import collections
 import dataclasses
 import datetime
 import functools
-import json
 import threading
 import typing as t
 from http import HTTPStatus
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import (
+    check_nesting,
+    chosen_children,
+    created,
+    wanted_form,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Copied, Ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.mapping import check_tag_collisions, find_collisions
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import Action, PlanRow, PlanWriter, make_row
+from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import referrers_of
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy, Rule
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import (
     missing_tags,
     needs_catalog,
     needs_dates,
-    parse_moment,
     select_repositories,
     select_tags,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._copying.unmatched import Unmatched
-from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag, is_digest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import is_digest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     ENDS_A_RUN,
     AccessDenied,
     ImageArchived,
-    InvalidManifest,
     InvalidName,
     InvalidOption,
     InvalidReference,
@@ -48,14 +52,12 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     MigrationError,
     RepositoryUnknown,
     ServerFailed,
-    TagConflict,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import (
     Descriptor,
     Manifest,
     digest_tag_stems,
     is_digest_tag,
-    subset_index,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import INDEXES
 from ansible_collections.registryops.migration.plugins.module_utils._oci.reference import check_repository, check_tag
@@ -66,14 +68,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._stores.inte
 CHUNK = 10
 #: rows of a plan that wait for a thread at the most, so that a long plan is never held whole
 WAITING = 1000
-#: an index inside an index inside ... is hostile long before this
-MOST_NESTING = 16
 #: tags of one repository whose dates are read at the same time, beside the repositories that are
 _DATING = 4
 #: tags that are kept from looking for collisions until their repository is planned; what is beyond is listed again
 _KEPT_TAGS = 200_000
 _LIST, _RESOLVE = (1, 0), (0, 0)
-_CONFIG_LIMIT = 8 << 20
 
 #: reads the manifest of the tag in question
 _Read = t.Callable[[], Manifest]
@@ -653,83 +652,6 @@ class Planner:
             return
         if moment is not None:
             dates[tag] = moment
-
-
-def created(store: Store, repository: str, reference: str) -> datetime.datetime | None:
-    """When an image was made, as its configuration says (image-spec "config.md", created); None where it does not say."""
-    known = store.created(repository, reference)
-    if known:
-        try:
-            return parse_moment(known)
-        except ValueError:
-            return None
-    manifest = store.manifest(repository, reference)
-    depth = 0
-    while manifest.kind == "index" and manifest.children and depth < 8:
-        manifest = store.manifest(repository, manifest.children[0].digest)
-        depth += 1
-    if manifest.config is None or not 0 <= manifest.config.size <= _CONFIG_LIMIT:
-        return None
-    source = store.open_blob(repository, manifest.config)
-    try:
-        document = json.loads(b"".join(source))
-        return parse_moment(document["created"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    finally:
-        source.close()
-
-
-def referrers_of(store: Store, repository: str, digest: str) -> list[Descriptor]:
-    """What refers to a manifest, whether the store has the API or keeps fall-back tags."""
-    found = store.referrers(repository, digest)
-    if found is None:
-        index = fallback_index(store, repository, digest)
-        return list(index.children) if index else []
-    return found
-
-
-def fallback_index(store: Store, repository: str, digest: str, writing: bool = False) -> Manifest | None:
-    """The index under a digest's fall-back tag; None where there is none, or something else has that name.
-
-    `writing`: whoever is going to replace it gets TagConflict for something else (distribution-spec "Pushing Manifests with Subject":
-    a client skips the update and reports a failure).
-    """
-    tag = fallback_tag(digest)
-    try:
-        manifest = store.manifest(repository, tag)
-    except (ManifestUnknown, RepositoryUnknown):
-        return None
-    if manifest.kind == "index":
-        return manifest
-    if writing:
-        raise TagConflict(
-            "is no index, and referrers can only be found through an index of that name.",
-            subject=f"{store.name}/{repository}:{tag}",
-            hint="Give that image another tag, or set referrers to false.",
-        )
-    return None
-
-
-def check_nesting(depth: int, subject: str) -> None:
-    """Raise InvalidManifest for a manifest that is more than MOST_NESTING indexes deep."""
-    if depth > MOST_NESTING:
-        raise InvalidManifest("its indexes are nested too deep.", subject=subject, hint="Leave it out of the selection.")
-
-
-def wanted_form(manifest: Manifest, policy: Policy) -> Manifest:
-    """A tag's manifest as the destination is to have it: an index may be cut down to the chosen platforms."""
-    return subset_index(manifest, policy.platforms) if policy.makes_subsets and manifest.kind == "index" else manifest
-
-
-def chosen_children(manifest: Manifest, policy: Policy) -> tuple[Descriptor, ...]:
-    """The children of an index that have to be at the destination; the index is given in its wanted form.
-
-    Raises InvalidOption where a sparse copy would be one of no platform at all.
-    """
-    if manifest.kind != "index" or not policy.platforms or policy.index != "sparse":
-        return manifest.children
-    return subset_index(manifest, policy.platforms).children
 
 
 def _all_in_one(errors: list[InvalidName]) -> InvalidName:

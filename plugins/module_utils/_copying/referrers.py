@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: no promise of stability for other code.
-"""Fall-back tags: how referrers are found where a registry has no API for them (distribution-spec "Referrers Tag Schema")."""
+"""Referrers, and fall-back tags: how they are found where a registry has no API for them (distribution-spec "Referrers Tag Schema")."""
 
 from __future__ import annotations
 
@@ -11,9 +11,41 @@ import json
 import typing as t
 
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag
-from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest, parse_manifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ManifestUnknown, RepositoryUnknown, TagConflict
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Descriptor, Manifest, parse_manifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.media_types import OCI_INDEX
 from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+
+
+def referrers_of(store: Store, repository: str, digest: str) -> list[Descriptor]:
+    """What refers to a manifest, whether the store has the API or keeps fall-back tags."""
+    found = store.referrers(repository, digest)
+    if found is None:
+        index = fallback_index(store, repository, digest)
+        return list(index.children) if index else []
+    return found
+
+
+def fallback_index(store: Store, repository: str, digest: str, writing: bool = False) -> Manifest | None:
+    """The index under a digest's fall-back tag; None where there is none, or something else has that name.
+
+    `writing`: whoever is going to replace it gets TagConflict for something else (distribution-spec "Pushing Manifests with Subject":
+    a client skips the update and reports a failure).
+    """
+    tag = fallback_tag(digest)
+    try:
+        manifest = store.manifest(repository, tag)
+    except (ManifestUnknown, RepositoryUnknown):
+        return None
+    if manifest.kind == "index":
+        return manifest
+    if writing:
+        raise TagConflict(
+            "is no index, and referrers can only be found through an index of that name.",
+            subject=f"{store.name}/{repository}:{tag}",
+            hint="Give that image another tag, or set referrers to false.",
+        )
+    return None
 
 
 def add_to_fallback(destination: Store, repository: str, referrer: Manifest, existing: Manifest | None) -> None:

@@ -21,14 +21,10 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import check_nesting, chosen_children
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, look_at_ledger
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, PlanWriter, read_plan
-from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import (
-    WAITING,
-    Planner,
-    check_nesting,
-    chosen_children,
-)
+from ansible_collections.registryops.migration.plugins.module_utils._copying.planning import WAITING, Planner
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES, Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Job, fitted
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads

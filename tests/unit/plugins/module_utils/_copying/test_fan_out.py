@@ -9,7 +9,6 @@ from __future__ import annotations
 from ansible_collections.registryops.migration.plugins.module_utils._copying.fan_out import FanOut, Served, _sum
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import MOST_FAILURES
 from ansible_collections.registryops.migration.plugins.module_utils._copying.run import Outcome
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import folder_names, neighbours_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.results import fan_out_result
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import ConnectionFailed, MigrationError
 
@@ -28,32 +27,6 @@ def dead() -> Served:
     error = ConnectionFailed("cannot be reached.", subject="dead.example.com")
     outcome.add_failure("", "", error)
     return Served("dead.example.com", outcome, error)
-
-
-def test_folders_are_called_like_their_destinations():
-    assert folder_names(["new.example.com:5000", "/media/images"]) == ["new.example.com_5000", "media_images"]
-    assert len(folder_names(["x" * 1000])[0]) == 150
-
-
-def test_folders_of_names_that_look_alike():
-    names = folder_names(["/media/a_b", "/media/a/b", "other"])
-    assert len(set(names)) == 3
-    assert names[2] == "other"
-    # whatever else there is, and in whatever order
-    assert folder_names(["/media/a/b", "/media/a_b"]) == [names[1], names[0]]
-
-
-def test_no_name_leads_elsewhere():
-    names = folder_names(["/../..", "...", "/", "a/../b"])
-    assert len(set(names)) == 4
-    assert not any("/" in name or name.startswith(".") for name in names)
-
-
-def test_each_destination_has_neighbours_of_its_own():
-    options = {"neighbour_state_dirs": ["/state/w2", "/state/w3"]}
-    folders = ["/state/w1", "/state/w1/dr.example.com"]
-    assert neighbours_of(options, folders, folders[0]) == ["/state/w2", "/state/w3"]
-    assert neighbours_of(options, folders, folders[1]) == ["/state/w2/dr.example.com", "/state/w3/dr.example.com"]
 
 
 def test_the_sum():

@@ -10,7 +10,8 @@ import os
 
 import pytest
 
-from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT, Connections, plan_id_of
+from ansible_collections.registryops.migration.plugins.module_utils._module.connections import Connections
+from ansible_collections.registryops.migration.plugins.module_utils._module.options import ENDPOINT
 from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import digest_of
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption
 from ansible_collections.registryops.migration.plugins.module_utils._oci.limits import Rate
@@ -103,10 +104,3 @@ def test_blobs_move_from_folder_to_folder_at_the_pace_that_was_asked_for(tmp_pat
     new.close()
     # each waits for those before it, once
     assert slept == [10.0, 20.0]
-
-
-def test_copies_between_other_places_of_one_name_are_other_copies(tmp_path):
-    params = Module(tmp_path).params
-    places = [{**params, "source": {**params["source"], "connect_to": place}} for place in (None, "10.0.0.1", "10.0.0.2")]
-    assert len({plan_id_of(one) for one in places}) == len(places)
-    assert plan_id_of(places[1]) == plan_id_of({**places[1], "source": {**places[1]["source"], "password": "secret"}})
