@@ -16,7 +16,8 @@ description:
   - Reads both sides and compares them item by item - users, organizations, teams, memberships, rights, tokens, repositories with their
     settings, webhooks and policies.
   - Computes from both what every user may do with every repository, and compares that, pair by pair. Users of
-    the source who are not selected may have fewer rights to the selected repositories, and must not have more.
+    the source who are not selected may have fewer rights to the selected repositories, and must not have more; of these nothing is
+    known, and a warning says so, where O(source_file) has only a part.
   - Asks both products themselves what some users may do with some repositories, and tries the passwords and tokens that it is given.
   - Fails where anything differs, and where something cannot be compared that O(go_on_without) does not name. Nothing is changed.
 extends_documentation_fragment:
@@ -106,11 +107,14 @@ different:
   type: int
   sample: 0
 access:
-  description: What every user may do with every repository - how many pairs were compared, and at most 100 of those that differ.
+  description:
+    - What every user may do with every repository - how many pairs were compared, and at most 100 of those that differ. V(kept) are
+      those that differ where rights are not taken along, in repositories of accounts that every installation has, with O(built_in=keep).
   returned: when both sides were read
   type: dict
   sample:
     compared: 2400
+    kept: []
     different: 1
     differences:
       - user: bob

@@ -97,9 +97,13 @@ def names_by_directory(source: Estate, existing: Estate) -> dict[str, str]:
 def renaming(source: Estate, existing: Estate, wished: t.Mapping[str, t.Any], by_directory: bool) -> dict[str, str]:
     """All accounts that are to be called otherwise, `{name at the source: name at the destination}`: as wished, else as the directory says.
 
-    Raises InvalidOption about `rename` for one that the source does not have, and NameCollision where two become one.
+    Raises InvalidOption about `rename` for one that the source does not have, where all of it is known, and NameCollision where two
+    become one.
     """
     accounts = {name for (name,) in source.of(Account)}
+    if source.is_part:
+        # it says nothing of whom it leaves out
+        wished = {name: new for name, new in wished.items() if name in accounts}
     for name, new in wished.items():
         if name not in accounts:
             raise InvalidOption(

@@ -126,6 +126,7 @@ class _Planner:
         for item in self._wanted:
             part = part_of(item)
             if part not in self._options.parts and part not in self._options.coming:
+                self._note_somebody_else(item)
                 continue
             change = self._change(item)
             if change.state == REFUSED and change.problem is not None:
@@ -138,15 +139,28 @@ class _Planner:
             changes += [self._surplus(item) for item in reversed(beyond)]
         return changes
 
+    def _note_somebody_else(self, item: Item) -> None:
+        """An account that nothing is to be done about may still be another one than the source's: nothing of the plan must go to it."""
+        existing = self._existing.like(item)
+        if isinstance(item, Account) and isinstance(existing, Account):
+            problem = self._obstacle(self._as_it_may_be(item, existing), existing)
+            if problem is not None:
+                self._refused[item.kind, item.key] = problem
+
     def _change(self, item: Item) -> Change:
         existing = self._existing.like(item)
         if isinstance(item, Account) and isinstance(existing, Account):
             item = self._as_it_may_be(item, existing)
         change = change_of(item, existing, hashes_known="password_hash" not in self._existing.unread)
         if change.state == UNCHANGED:
-            return change
-        problem = self._obstacle(item, existing)
-        protection = self._protection(item, existing, change) if problem is None else None
+            # one that looks the same is still that of another account, and no place for images
+            problem = self._refused_need(item) if isinstance(item, Repository) else None
+            return change if problem is None else Change(REFUSED, item, existing, {}, problem)
+        # what is not taken along anyway does not have to be possible
+        protection = self._built_in_protection(item, change)
+        problem = self._obstacle(item, existing) if protection is None else None
+        if protection is None and problem is None:
+            protection = self._protection(item, existing, change)
         if protection is not None:
             return Change(KEPT, item, existing, change.differences, protection)
         problem = problem or self._people.refusal(item)
@@ -171,12 +185,10 @@ class _Planner:
 
     def _missing(self, item: Item) -> MigrationError | None:
         """What an item needs, and neither is at the destination nor comes to it."""
+        refused = self._refused_need(item)
+        if refused is not None:
+            return refused
         for cls, key in needs(item):
-            refused = self._refused.get((cls.kind, key))
-            if refused is not None:
-                return ItemRefused(
-                    f"needs the {cls.kind} {'/'.join(key)}, which is refused.", subject=item.title, hint=f"Of that: {refused}"
-                )
             there = self._existing.find(cls, key)
             coming = self._wanted.find(cls, key)
             if coming is not None and part_of(coming) not in (*self._options.parts, *self._options.coming):
@@ -191,6 +203,25 @@ class _Planner:
                 )
         return None
 
+    def _refused_need(self, item: Item) -> MigrationError | None:
+        """What an item needs, and is refused."""
+        for cls, key in needs(item):
+            refused = self._refused.get((cls.kind, key))
+            if refused is not None:
+                name = "/".join(key)
+                return ItemRefused(f"needs the {cls.kind} {name}, which is refused.", subject=item.title, hint=f"Of that: {refused}")
+        return None
+
+    def _built_in_protection(self, item: Item, change: Change) -> MigrationError | None:
+        """Why something that belongs to an account is left as the destination has it."""
+        if isinstance(item, Account) or not change.is_due or not any(map(self._is_kept, rights_of(item))):
+            return None
+        return ItemRefused(
+            "belongs to an account that every installation has, and is not taken along.",
+            subject=item.title,
+            hint="Set built_in to replace to take it along.",
+        )
+
     def _protection(self, item: Item, existing: Item | None, change: Change) -> MigrationError | None:
         """Why an item is left as the destination has it."""
         if isinstance(item, Account):
@@ -204,12 +235,6 @@ class _Planner:
                 )
         if isinstance(item, Token) and item.owner == self._people.own_account and change.is_due:
             return _own(item, "its tokens are not taken along")
-        if change.is_due and not isinstance(item, Account) and any(map(self._is_kept, rights_of(item))):
-            return ItemRefused(
-                "belongs to an account that every installation has, and is not taken along.",
-                subject=item.title,
-                hint="Set built_in to replace to take it along.",
-            )
         if isinstance(item, TeamMembership) and existing is None:
             return self._synchronized(item)
         return None

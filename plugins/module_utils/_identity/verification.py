@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.registryops.migration.plugins.module_utils._identity.access import (
     KINDS as ACCESS_KINDS,
     AccessComparison,
+    AccessDifference,
     AccessMatrix,
     compare_access,
 )
@@ -85,12 +86,15 @@ class LoginDifference:
 class Verified:
     """What a verification found. `uncompared`: what of it one side could not tell, and why: kinds, `password_hash`, `directory_name`, and
     `access` where rights cannot be computed. `unproven`: those of them that nobody has said may be missing; they are never called equal.
+    `kept_namespaces`: what may be done there is the destination's own; `kept_access` is how that differs, and counts for nothing.
     """
 
     counts: dict[str, collections.Counter[str]] = dataclasses.field(default_factory=dict)
     items: list[ItemDifference] = dataclasses.field(default_factory=list)
     surplus: list[ItemDifference] = dataclasses.field(default_factory=list)
     access: AccessComparison | None = None
+    kept_namespaces: set[str] = dataclasses.field(default_factory=set)
+    kept_access: list[AccessDifference] = dataclasses.field(default_factory=list)
     sampled: int = 0
     sample: list[SampleDifference] = dataclasses.field(default_factory=list)
     logins_tried: int = 0
@@ -112,6 +116,7 @@ class Verified:
             "different": self.different,
             "access": {
                 "compared": self.access.cells if self.access is not None else 0,
+                "kept": [one.as_row() for one in self.kept_access],
                 "differences": [one.as_row() for one in self.access.differences] if self.access is not None else [],
             },
             "items": [one.as_row() for one in self.items],
@@ -182,11 +187,15 @@ def compare(
     if not unknown and "repositories" in options.parts:
         users = {account.name for account in wanted.of(Account).values() if not account.is_organization} - options.not_asked
         # the matrix of the destination has its own users too: what they may is compared for those of the source
-        there = AccessMatrix(existing)
-        result.access = compare_access(AccessMatrix(wanted), there, users, _repositories(wanted))
+        before, there = AccessMatrix(wanted), AccessMatrix(existing)
+        # what everybody may do there is the destination's own, as rights to it are not taken along
+        result.kept_namespaces = {name for name in options.kept if existing.find(Account, (name,)) is not None}
+        repositories = {(namespace, name) for namespace, name in before.repositories if namespace not in result.kept_namespaces}
+        result.access = compare_access(before, there, users, repositories)
+        result.kept_access = compare_access(before, there, users, before.repositories - repositories).differences
         if whole is not None:
             others = AccessMatrix(whole)
-            more = compare_access(others, there, others.users - users - options.not_asked, _repositories(wanted))
+            more = compare_access(others, there, others.users - users - options.not_asked, repositories)
             result.access.cells += more.cells
             result.access.differences += [one for one in more.differences if one.is_wider]
     return result
@@ -202,10 +211,6 @@ def _matters(what: str, wanted: Estate, options: VerifyOptions) -> bool:
     if what == "password_hash":
         return any(one.password_hash or "password_hash" in wanted.unread for one in users)
     return what == "directory_name" and options.match_directory and any(one.directory_name != "" for one in users)
-
-
-def _repositories(estate: Estate) -> list[tuple[str, str]]:
-    return sorted(AccessMatrix(estate).repositories)
 
 
 def _compared(item: Item, existing: Estate, options: VerifyOptions, hashes_known: bool) -> tuple[str, t.Mapping[str, tuple[t.Any, t.Any]]]:
@@ -231,7 +236,7 @@ def ask_sample(
     a file of it is at hand. Which pairs are drawn depends on what there is alone.
     """
     matrix = AccessMatrix(wanted)
-    pairs = _drawn(matrix, options.not_asked, options.sample)
+    pairs = _drawn(matrix, options.not_asked, result.kept_namespaces, options.sample)
     old_names = {new: old for old, new in names.items()}
 
     def ask(pair: tuple[str, str, str]) -> SampleDifference | None:
@@ -250,14 +255,16 @@ def ask_sample(
         result.sample = [found for found in pool.map(ask, pairs) if found is not None]
 
 
-def _drawn(matrix: AccessMatrix, kept: set[str], number: int) -> list[tuple[str, str, str]]:
+def _drawn(matrix: AccessMatrix, kept: set[str], kept_namespaces: set[str], number: int) -> list[tuple[str, str, str]]:
     """Pairs to ask about: half of them such as have a right of their own, which chance would seldom meet."""
     users = sorted(user for user in matrix.users - kept if matrix.is_active(user))
-    repositories = sorted(matrix.repositories)
+    repositories = sorted(one for one in matrix.repositories if one[0] not in kept_namespaces)
     if number < 0:
         return [(user, namespace, name) for namespace, name in repositories for user in users]
     chance = random.Random(_SEED)  # noqa: S311 - no secret depends on it
-    rights = [(user, namespace, name) for user, namespace, name, _level in matrix.cells() if user not in kept]
+    rights = [
+        (user, namespace, name) for user, namespace, name, _level in matrix.cells() if user not in kept and namespace not in kept_namespaces
+    ]
     drawn = dict.fromkeys(chance.sample(rights, min(len(rights), (number + 1) // 2)))
     every = len(users) * len(repositories)
     for place in chance.sample(range(every), min(every, number)):

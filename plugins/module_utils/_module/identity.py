@@ -205,6 +205,12 @@ def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str]
             existing = reading.result()
     names = renaming(source, existing, params["rename"], params["match_directory"])
     wanted, whole = renamed(chosen, names), renamed(source, names)
+    if params["match_directory"] and "directory_name" in existing.unread:
+        every_installations = {*destination.built_in, destination.own_account}
+        if any(
+            one.name not in every_installations and not one.is_organization and existing.like(one) for one in wanted.of(Account).values()
+        ):
+            module.warn(f"Users who are at the destination already are known by their names alone: {existing.unread['directory_name']}")
     not_migrated = _not_migrated(module, wanted, existing)
     unread = {*source.unread, *existing.unread}
     if source.is_part and params["surplus"] in ("remove", "fail"):
@@ -213,7 +219,7 @@ def read_both(module: AnsibleModule, sides: Sides, more_kinds: t.Collection[str]
             subject="surplus",
             hint="Export everything, or give the source itself.",
         )
-    scope = select(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None))
+    scope = _as_selected(existing, dataclasses.replace(selection, newest_tokens=None, used_since=None), names)
     surplus = [item for item in scope if item.kind not in unread and whole.like(item) is None and not source.is_part]
     return Read(wanted, existing, surplus, whole, names, not_migrated)
 
@@ -225,6 +231,15 @@ def _namespaces(selection: Selection, chosen: Estate, wished: t.Mapping[str, str
     targets = {policy.target.partition("/")[0] for policy in chosen.of(Policy).values() if policy.does == "promotion"}
     names = {*selection.namespaces, *targets}
     return sorted({*names, *(wished[name] for name in names if name in wished)})
+
+
+def _as_selected(existing: Estate, selection: Selection, names: t.Mapping[str, str]) -> Estate:
+    """What of the destination is selected: a selection says the source's names. `names`: `{name there: name here}`."""
+    old_names = {new: old for old, new in names.items()}
+    # who has such a name here without being meant by it gets one that nobody can select, and nobody can have
+    others = {old: f"{old} (only here)" for old in names if old not in old_names}
+    known = renamed(existing, {**old_names, **others})
+    return renamed(select(known, selection), {**names, **{new: old for old, new in others.items()}})
 
 
 def _not_migrated(module: AnsibleModule, wanted: Estate, existing: Estate) -> list[dict[str, t.Any]]:
@@ -423,6 +438,8 @@ def verify_people(module: AnsibleModule, sides: Sides) -> Result:
     both = read_both(module, sides, ACCESS_KINDS if "repositories" in params["parts"] else ())
     if params["automation"] == "paused":
         allow_pauses(both.wanted, both.existing)
+    if both.whole.is_part and "repositories" in params["parts"]:
+        module.warn("source_file has a part of the source: whether others than its users may do more than there is not compared.")
     destination, source = sides.open("destination"), sides.source()
     options = VerifyOptions(
         parts=params["parts"],
@@ -457,6 +474,7 @@ def _verify_result(both: Read, found: Verified, people_file: str) -> Result:
         "counts": document["counts"],
         "access": {
             "compared": document["access"]["compared"],
+            "kept": document["access"]["kept"][:MOST_FAILURES],
             "different": len(document["access"]["differences"]),
             "differences": document["access"]["differences"][:MOST_FAILURES],
         },
@@ -477,6 +495,9 @@ def _verify_message(found: Verified, checked: int) -> str:
     compared = f"{checked} items" + (f" and {found.access.cells} pairs of a user and a repository" if found.access is not None else "")
     allowed = [what for what in found.uncompared if what not in found.unproven]
     without = f" Not compared: {', '.join(allowed)}." if allowed else ""
+    if found.kept_access:
+        names = ", ".join(sorted(found.kept_namespaces))
+        without = f"{without} {len(found.kept_access)} rights to repositories of {names} stay as they are at the destination (built_in)."
     if not found.different:
         return f"{compared} were compared, and nothing differs.{without}"
     texts = []

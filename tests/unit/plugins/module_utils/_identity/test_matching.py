@@ -75,6 +75,12 @@ def test_a_wish_that_makes_no_sense_is_an_error(wished: dict[str, t.Any]) -> Non
     assert caught.value.subject == "rename"
 
 
+def test_a_wish_about_somebody_who_was_left_out_of_a_file_is_for_another_run() -> None:
+    source = estate_of(user("alice"))
+    source.is_part = True
+    assert renaming(source, estate_of(), {"alice": "al", "bob": "rob"}, by_directory=True) == {"alice": "al"}
+
+
 def test_a_name_is_replaced_wherever_it_stands_and_two_can_be_exchanged() -> None:
     estate = estate_of(
         *example(),

@@ -384,6 +384,44 @@ def test_one_who_comes_from_a_directory_on_one_side_only_is_another_unless_someb
     assert not summed(planned(people, *wanted, same={"bob"})).changed
 
 
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        (user("bob", directory_name=""), user("bob", directory_name="uid=bob,dc=x")),
+        (user("bob", directory_name="uid=bob,dc=x"), user("bob", directory_name="uid=another,dc=x")),
+        (user("bob"), organization("bob")),
+    ],
+    ids=["one from a directory", "two entries", "a user and an organization"],
+)
+def test_somebody_else_of_the_same_name_gets_nothing_by_any_part(here: Account, there: Account) -> None:
+    """Each part is a step of its own in a playbook: what the accounts' step refuses, those after it must not take for there."""
+    hook = Webhook("TAG_PUSH", "bob/app", "https://hooks.example.com/1")
+    wanted = [here, organization("o"), Team("o", "t"), Membership("o", "bob", is_admin=True), TeamMembership("o", "t", "bob")]
+    wanted += [Repository("bob", "app"), Repository("bob", "new"), hook]
+    # somebody else has a repository of that name, and one cannot tell the two by looking at them
+    people = MemoryPeople(there, organization("o"), Team("o", "t"), Repository("bob", "app"))
+    before = by_key(people.estate)
+    organizations = planned(people, *wanted, parts=["organizations"])
+    assert of_state(organizations, "refused") == ["member bob of o", "member bob of team o/t"]
+    repositories = planned(people, *wanted, parts=["repositories"])
+    assert of_state(repositories, "refused") == ["repository bob/app", "repository bob/new", hook.title]
+    together = planned(people, *wanted)
+    refused = [change for change in (*organizations, *repositories) if change.state == "refused"]
+    assert set(of_state(together, "refused")) == {here.title, *(change.item.title for change in refused)}
+    assert all(f"Of that: {together[0].problem}" in str(change.problem) or "bob/app" in str(change.problem) for change in refused)
+    apply(people, [*organizations, *repositories])
+    assert by_key(people.estate) == before
+
+
+def test_what_is_not_taken_along_does_not_have_to_be_possible_in_any_part() -> None:
+    theirs = [organization("base"), Team("base", "ops"), Repository("base", "app"), Grant("base", "ops", "base", "app", "read")]
+    people = WithOrganization(ADMIN, organization("base"), Repository("base", "app"))
+    for parts in (["repositories"], list(PARTS)):
+        changes = planned(people, *theirs, parts=parts)
+        assert not of_state(changes, "refused")
+        assert "grant for team base/ops on base/app" in of_state(changes, "kept")
+
+
 def test_whether_one_comes_from_a_directory_does_not_count_where_it_is_not_known_or_not_to_be_looked_at() -> None:
     people = MemoryPeople(user("bob", directory_name=None), user("carol", directory_name="uid=carol"))
     assert of_state(planned(people, user("bob", directory_name="uid=bob")), "unchanged") == ["user bob"]

@@ -239,8 +239,21 @@ def test_rights_and_members_that_are_kept_do_not_count_either() -> None:
     found = compare(wanted, existing, dataclasses.replace(OPTIONS, kept=["admin", "sales"]))
     assert not found.items
     assert found.counts["membership"]["kept"] == 2
-    # what somebody may do is another question
-    assert rights(found) == [("bob", "sales/site", "admin", None)]
+    # it is said, and counts for nothing: only built_in: replace could change it
+    assert not rights(found)
+    assert [(one.user, one.repository, one.before, one.after) for one in found.kept_access] == [("bob", "sales/site", "admin", None)]
+
+
+def test_products_are_not_asked_for_rights_that_stay_the_destinations_own() -> None:
+    wanted = estate_of(*example(), Membership("research", "bob", is_admin=True))
+    options = dataclasses.replace(OPTIONS, kept={"research"}, sample=-1)
+    verified = compare(wanted, estate_of(*example()), options)
+    ask_sample(verified, wanted, None, MemoryPeople(*example()), {}, options)
+    assert verified.sampled
+    assert verified.different == 0
+    # one that is not there is brought, and its rights count
+    gone = [item for item in example() if "research" not in item.title]
+    assert compare(wanted, estate_of(*gone), options).different
 
 
 def test_the_own_account_of_a_run_does_not_count_but_its_memberships_do() -> None:

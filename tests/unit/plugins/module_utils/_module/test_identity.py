@@ -14,7 +14,13 @@ import pytest
 
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report_people import PeopleReport
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import PARTS
-from ansible_collections.registryops.migration.plugins.module_utils._identity.model import TeamMembership, Token
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import (
+    Account,
+    Membership,
+    Repository,
+    TeamMembership,
+    Token,
+)
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import REMOVABLE
 from ansible_collections.registryops.migration.plugins.module_utils._identity.report import read_people_file
 from ansible_collections.registryops.migration.plugins.module_utils._module.identity import (
@@ -28,6 +34,7 @@ from ansible_collections.registryops.migration.tests.unit.plugins.module_utils._
     MemoryPeople,
     by_key,
     example,
+    organization,
     user,
 )
 
@@ -187,6 +194,47 @@ def test_what_could_not_be_compared_fails_unless_it_is_allowed_and_is_told_in_an
     people = PeopleReport(read_people_file(people_file, ""))
     assert people.verified
     assert "<td>The database does not answer.</td><td>no</td>" in people.body()
+
+
+def test_what_is_too_much_is_looked_for_under_the_names_of_the_destination() -> None:
+    """`blue` is `azure` at the destination, which has another `blue`, that is nobody's business."""
+    source = MemoryPeople(organization("blue"), user("ann"), Membership("blue", "ann"))
+    there = [organization("azure"), organization("blue"), user("ann"), user("zoe"), Membership("azure", "ann")]
+    destination = MemoryPeople(*there, Membership("azure", "zoe"), Membership("blue", "zoe"))
+    chosen = {"organizations": {"include": ["blue"], "exclude": []}, "rename": {"blue": "azure"}}
+    done = imported(source, destination, **chosen, surplus="remove")
+    assert not done["failed"], done["msg"]
+    assert destination.written == [("removed", "member zoe of azure")]
+    again = verified(source, MemoryPeople(*there, Membership("azure", "zoe")), **chosen, surplus="fail", sample=0)
+    assert [row["name"] for row in again["surplus"]] == ["user zoe", "member zoe of azure"]
+
+
+def test_an_account_that_is_refused_has_its_repositories_refused_with_it_though_they_look_the_same() -> None:
+    source = MemoryPeople(user("bob", directory_name=""), Repository("bob", "app"), Repository("bob", "new"))
+    destination = MemoryPeople(user("bob", directory_name="uid=bob,dc=x"), Repository("bob", "app"))
+    for parts in (list(PARTS), ["repositories"], ["organizations", "repositories"]):
+        done = imported(source, destination, parts=parts, on_refusal="skip")
+        assert done["refused_repositories"] == ["bob/app", "bob/new"]
+    assert not destination.written
+
+
+@pytest.mark.parametrize(("there", "warned"), [([user("alice")], True), ([user("zoe")], False), ([user("admin", is_admin=True)], False)])
+def test_who_is_known_by_a_name_alone_is_told(there: list[Account], warned: bool) -> None:
+    destination = MemoryPeople(*there)
+    destination.estate.unread["directory_name"] = "there is no way to the database."
+    task = Task(check_mode=True)
+    import_people(t.cast("t.Any", task), Between(task, MemoryPeople(*example()), destination))
+    text = "Users who are at the destination already are known by their names alone: there is no way to the database."
+    assert [warning for warning in task.warnings if "names alone" in warning] == ([text] if warned else [])
+
+
+def test_that_others_were_not_looked_at_is_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "people.json")
+    task = Task(path=path, organizations={"include": ["research"], "exclude": []})
+    export_people(t.cast("t.Any", task), Between(task, MemoryPeople(*example()), MemoryPeople()))
+    checked = Task(source=None, source_file=path, sample=0)
+    verify_people(t.cast("t.Any", checked), Between(checked, MemoryPeople(), MemoryPeople(*example())))
+    assert [warning for warning in checked.warnings if "has a part" in warning]
 
 
 def test_rights_need_members_whatever_the_parts_are() -> None:
