@@ -28,12 +28,14 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying imp
     planning as planning_module,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._copying.engine import Engine, Progress
+from ansible_collections.registryops.migration.plugins.module_utils._copying.images import MOST_NESTING
 from ansible_collections.registryops.migration.plugins.module_utils._copying.inventory import take_inventory
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import PlanRow, make_row
 from ansible_collections.registryops.migration.plugins.module_utils._copying.report import write_report
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.selection import RepositorySelection, TagSelection
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     InvalidName,
@@ -42,6 +44,9 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     NameCollision,
     StateError,
 )
+from ansible_collections.registryops.migration.plugins.module_utils._oci.manifest import Manifest
+from ansible_collections.registryops.migration.plugins.module_utils._stores.interface import Store
+from ansible_collections.registryops.migration.plugins.module_utils._stores.shared import Wrapped
 
 if t.TYPE_CHECKING:
     from conftest import MakeCountingRegistry
@@ -317,6 +322,47 @@ def test_no_tag_of_a_run_that_breaks_off_is_incomplete(run: Run) -> None:
     assert run.copy().counts["failed"] == 0
     assert tags(run.destination) == held.tags()
     assert compare.assert_complete(run.destination) == len(held.blob_pairs())
+
+
+class Attentive(Wrapped):
+    """A destination that notes which manifests are put at the same time, and gives an index every opportunity while a platform's own tag
+    is being put."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.together: set[frozenset[str]] = set()
+        self._under_way: list[str] = []
+        self._index = threading.Event()
+
+    def put_manifest(self, repository: str, manifest: Manifest, tags: t.Sequence[str] = ()) -> PutManifest:
+        self.together.update(frozenset((manifest.digest, other)) for other in self._under_way)
+        self._under_way.append(manifest.digest)
+        if manifest.kind == "index":
+            self._index.set()
+        elif tags:
+            self._index.wait(1)
+        try:
+            return super().put_manifest(repository, manifest, tags)
+        finally:
+            self._under_way.remove(manifest.digest)
+
+
+def test_no_manifest_is_put_while_an_index_that_names_it_is(run: Run) -> None:
+    """docker-registry writes it anew, and answers that the index names something that is not there."""
+    held = images.ImageSet()
+    repository = held.repository("team/app")
+    index = images.add_multi_platform(repository, "app", [AMD64, ARM64], [], 100, ["both"])
+    for number, child in enumerate(json.loads(index.data)["manifests"]):
+        repository.tags[f"platform{number}"] = child["digest"]
+    run.source.load(held)
+    source, destination = open_store(run.source), Attentive(open_store(run.destination))
+    ledger = Ledger(str(run.state))
+    with contextlib.closing(source), contextlib.closing(destination), contextlib.closing(ledger):
+        ledger.start(source.name, destination.name)
+        rows = [make_row(("team/app", tag), ("team/app", tag), "copy") for tag in ("platform0", "platform1", "both")]
+        assert Engine(source, destination, Policy(workers=8), ledger, Unheard()).run(rows)
+    assert tags(run.destination) == held.tags()
+    assert not [pair for pair in destination.together if index.digest in pair or len(pair) == 1]
 
 
 @pytest.mark.parametrize("multi_tag", [True, False])
@@ -762,7 +808,7 @@ def nested(run: Run, levels: int) -> None:
     run.destination.load(held)
 
 
-@pytest.mark.parametrize(("levels", "different"), [(planning_module.MOST_NESTING, 0), (planning_module.MOST_NESTING + 1, 1)])
+@pytest.mark.parametrize(("levels", "different"), [(MOST_NESTING, 0), (MOST_NESTING + 1, 1)])
 @pytest.mark.parametrize("known", [True, False])
 def test_nesting_is_bounded_wherever_it_is_followed(run: Run, levels: int, different: int, known: bool) -> None:
     nested(run, levels)

@@ -26,6 +26,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.pla
 from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback, fallback_index
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
+from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     ManifestBlobUnknown,
@@ -81,6 +82,9 @@ class _Repository:
     brought: list[tuple[str, str, int]] = dataclasses.field(default_factory=list)
     #: digests whose referrers have been asked for
     subjects: set[str] = dataclasses.field(default_factory=set)
+    #: digests that are being put, and those that the registry looks for meanwhile, since what is being put names them
+    placing: set[str] = dataclasses.field(default_factory=set)
+    looked_for: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     users: int = 0
 
 
@@ -134,6 +138,7 @@ class Engine:
         self._pinned = pinned
         self._lock = threading.RLock()
         self._window = threading.Condition(self._lock)
+        self._placed = threading.Condition(self._lock)
         self._open_tags = 0
         self._open_bytes = 0
         self._scheduler = Scheduler(threads(policy.workers, source, destination))
@@ -440,7 +445,7 @@ class Engine:
     def _put_tags(self, jobs: list[_Job], manifest: Manifest) -> None:
         for job in jobs:
             if self._policy.backup_tag and job.row.tag and job.row.existing not in ("", manifest.digest):
-                self._back_up(job.row)
+                self._back_up(job)
         tags = [job.row.tag for job in jobs if job.row.tag]
         try:
             self._put(jobs[0], manifest, tags)
@@ -457,11 +462,11 @@ class Engine:
         """Put a manifest; if the destination misses parts of it all the same, send those again without shortcuts, once."""
         row = job.row
         try:
-            answer = self._destination.put_manifest(row.repository, manifest, tags)
+            answer = self._place(job.repository, manifest, tags)
         except ManifestBlobUnknown as error:
             self._repair(job, manifest, set(error.digests))
             try:
-                answer = self._destination.put_manifest(row.repository, manifest, tags)
+                answer = self._place(job.repository, manifest, tags)
             except ManifestBlobUnknown as again:
                 if len(chosen_children(manifest, self._policy)) < len(manifest.children):
                     again.hint = "It takes no index without all its children: set platform_index to subset or whole."
@@ -498,6 +503,26 @@ class Engine:
                 existing = fallback_index(self._destination, row.repository, subject.digest, writing=True)
                 add_to_fallback(self._destination, row.repository, manifest, existing)
 
+    def _place(self, repository: _Repository, manifest: Manifest, tags: t.Sequence[str]) -> PutManifest:
+        """Put a manifest while none that it names is being put, nor one that names it.
+
+        A platform may have a tag of its own, and is then put twice. Who stores manifests in files, as docker-registry does, cannot read
+        one that is being written again, and says of an index meanwhile that it names what is not there.
+        """
+        named = {child.digest for child in manifest.children}
+        with self._placed:
+            while not repository.placing.isdisjoint({manifest.digest, *named}) or repository.looked_for[manifest.digest]:
+                self._placed.wait()
+            repository.placing.add(manifest.digest)
+            repository.looked_for.update(named)
+        try:
+            return self._destination.put_manifest(repository.name, manifest, tags)
+        finally:
+            with self._placed:
+                repository.placing.discard(manifest.digest)
+                repository.looked_for -= collections.Counter(named)
+                self._placed.notify_all()
+
     def _repair(self, job: _Job, manifest: Manifest, named: set[str]) -> None:
         row = job.row
         for blob in manifest.blobs:
@@ -515,11 +540,12 @@ class Engine:
             if not named or child.digest in named:
                 self._put(job, self._source.manifest(row.source_repository, child.digest), ())
 
-    def _back_up(self, row: PlanRow) -> None:
+    def _back_up(self, job: _Job) -> None:
         """Give the manifest that is about to lose its tag another one."""
+        row = job.row
         tag = self._policy.backup_name(row.tag, row.existing)
         try:
-            self._destination.put_manifest(row.repository, self._destination.manifest(row.repository, row.existing), [tag])
+            self._place(job.repository, self._destination.manifest(row.repository, row.existing), [tag])
         except TagImmutable:
             # of an earlier run, perhaps
             found = self._destination.resolve(row.repository, tag)
