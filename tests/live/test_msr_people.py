@@ -42,6 +42,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     CertificateUntrusted,
     ConnectionFailed,
     InvalidAnswer,
+    InvalidOption,
     MigrationError,
     RegistryError,
 )
@@ -328,6 +329,19 @@ def test_a_user_of_a_directory_who_is_somebody_else_there(new: Installation) -> 
         problems = destination.write([Change(CREATED, user) for user in users])
         assert "is cn=Erin Other,dc=example in the directory here, and cn=erin,dc=example at the source" in str(problems[0])
         assert problems[1] is None
+
+
+def test_a_user_whose_entry_is_written_otherwise_is_changed(new: Installation) -> None:
+    mine = People(new.tables)
+    mine.user("bob", dn="cn=bob,dc=example")
+    mine.write()
+    bob = Account("bob", full_name="Robert", directory_name="CN=Bob, DC=example")
+    with people(new) as destination:
+        one(destination, CHANGED, bob, destination.look(bob))
+        with pytest.raises(InvalidOption, match=r"is cn=bob,dc=example in the directory here, and cn=bob,dc=other at the source"):
+            one(destination, CHANGED, dataclasses.replace(bob, directory_name="cn=bob,dc=other"), destination.look(bob))
+    row = new.tables.get(ACCOUNTS, "bob")
+    assert (row["fullName"], row["ldapDN"]) == ("Robert", "cn=bob,dc=example")
 
 
 def test_where_users_come_from_is_known_beforehand(new: Installation) -> None:

@@ -247,9 +247,10 @@ class Writing:
                 self._accounts.ask("DELETE", in_path("accounts", existing.name), what=existing.title, absent=("NO_SUCH_",))
                 self._people.forget(existing.name)
             return {}
-        if wanted.directory_name and existing is not None and existing.directory_name not in (None, "", wanted.directory_name):
+        entry = existing.directory_name if existing is not None else ""
+        if wanted.directory_name and entry and not same_entry(entry, wanted.directory_name):
             raise InvalidOption(
-                f"is {existing.directory_name} in the directory here, and {wanted.directory_name} at the source.",
+                f"is {entry} in the directory here, and {wanted.directory_name} at the source.",
                 subject=wanted.title,
                 hint="Rename one of the accounts, or leave it out.",
             )
