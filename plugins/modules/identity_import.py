@@ -18,7 +18,13 @@ description:
   - Everything is matched by names, and users of a directory by their entries there, so it does not matter that the same account has
     another id on each side.
   - What the destination would refuse is found before anything is written.
-  - In check mode the plan is made and nothing is written. With C(--diff) it is shown.
+  - With the database of the destination's accounts, a new user whom it has taken from its directory is inactive until it is known
+    whether that is the entry of the source. Who turns out to be somebody else stays inactive, gets none of the rights that the user of
+    the source has, and makes the run fail. O(match_directory) says when nobody looks.
+  - In check mode the plan is made and nothing is written. With C(--diff) it is shown. Where users would get the hashes of their
+    passwords, and the database of the destination's accounts is not given, the destination is asked whether it takes them in another
+    way. Only a POST finds that out (C(importAccounts), with an empty list), which may stand in the destination's log, and changes
+    nothing.
 extends_documentation_fragment:
   - registryops.migration.msr.source
   - registryops.migration.msr.destination

@@ -58,7 +58,8 @@ options:
   password_hash:
     description:
       - The password as another MSR keeps it, such as C(bcrypt$...). It takes O(database), or O(accounts_database) with an MSR 2.9, to read
-        and to write it. Without them, some versions can create a user with it; where this one cannot, nothing is created.
+        and to write it. Without them, some versions can create a user with it; where this one cannot, nothing is created. Which of both
+        it is, is asked with an import of no users, also in check mode.
     type: str
   members:
     description: Users who belong to an organization. Others stay, unless O(purge_members) is set.

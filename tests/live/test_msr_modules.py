@@ -15,6 +15,10 @@ from estate.msr.rows import ACCOUNTS, REPOSITORIES, TEAMS, TOKENS, WEBHOOKS
 from runs.modules import ModuleRun, Options, run_module
 from runs.msr import people, reach, rows_of
 
+from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CREATED, Change
+from ansible_collections.registryops.migration.plugins.module_utils._identity.model import Account
+from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import UNFINISHED
+
 if t.TYPE_CHECKING:
     from conftest import MakeMSR
     from estate.msr.double import Installation
@@ -140,6 +144,21 @@ def test_a_password_hash_without_the_database(msr: Installation, ensure: Ensure,
         # whether it is the one that is there, only the database can tell
         again = ensure.once("msr_account", name=name, password_hash=bcrypt_hash("a password")).result
         assert again["error"]["subject"] == "password_hash"
+
+
+def test_a_user_whom_a_migration_has_left_half_made(msr: Installation, ensure: Ensure) -> None:
+    """Without the database the hash that it waited for cannot be given, and anything else can."""
+    del ensure.connection["database"]
+    with people(msr, database=False) as found:
+        found.write([Change(CREATED, Account("hal", full_name=UNFINISHED, is_active=False))])
+    for check in (True, False):
+        done = ensure.once("msr_account", check, name="hal", password_hash=bcrypt_hash("a password")).result
+        assert done["failed"]
+        assert "half made" in done["msg"]
+    ensure("msr_account", name="hal", new_password="a password")
+    row = row_of(msr, ACCOUNTS, name="hal")
+    assert (row["isActive"], row["fullName"]) == (True, "")
+    assert fits("a password", row["passwordHash"])
 
 
 def test_what_cannot_be_read_anywhere_is_warned_of(ensure: Ensure) -> None:

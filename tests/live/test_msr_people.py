@@ -16,6 +16,7 @@ from estate.msr.passwords import token_hash
 from estate.msr.rows import ACCOUNTS, ENZI_PROPERTIES, TOKENS
 from estate.msr.seeding import People, small_set
 from estate.ports import free_port
+from runs.identity import run, sides
 from runs.msr import completed, people, reach
 
 from ansible_collections.registryops.migration.plugins.module_utils._identity.interface import CHANGED, CREATED, REMOVED, Change
@@ -42,6 +43,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._oci.errors 
     CertificateUntrusted,
     ConnectionFailed,
     InvalidAnswer,
+    InvalidOption,
     MigrationError,
     RegistryError,
 )
@@ -94,6 +96,12 @@ def one(at: MSRPeople, state: str, wanted: Item | None, existing: Item | None = 
     (problem,) = at.write([Change(state, wanted, existing)])
     if problem is not None:
         raise problem
+
+
+def rights_of(at: Installation, user: str) -> tuple[bool, bool]:
+    """Whether a user is an administrator, and whether they get in."""
+    row = at.tables.get(ACCOUNTS, user)
+    return row["isAdmin"], row["isActive"]
 
 
 def without_directory(estate: Estate) -> list[Item]:
@@ -323,11 +331,87 @@ def test_users_of_a_directory(new: Installation) -> None:
 def test_a_user_of_a_directory_who_is_somebody_else_there(new: Installation) -> None:
     new.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
     new.msr.directory.update(erin="cn=Erin Other,dc=example", frank="CN=Frank, DC=example")
-    users = [Account(name, directory_name=f"cn={name},dc=example") for name in ("erin", "frank")]
+    users = [Account(name, is_admin=True, directory_name=f"cn={name},dc=example") for name in ("erin", "frank")]
     with people(new) as destination:
         problems = destination.write([Change(CREATED, user) for user in users])
         assert "is cn=Erin Other,dc=example in the directory here, and cn=erin,dc=example at the source" in str(problems[0])
         assert problems[1] is None
+    assert rights_of(new, "erin") == (False, False)
+    assert rights_of(new, "frank") == (True, True)
+
+
+def test_who_could_not_be_looked_at_is_nobody_until_the_next_run(new: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    new.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
+    new.msr.directory["erin"] = "cn=erin"
+    erin = Account("erin", full_name="Erin", is_admin=True, is_active=True, directory_name="cn=erin")
+
+    def broken(*_anything: object, **_more: object) -> t.NoReturn:
+        raise ConnectionFailed("has gone.", subject="the database")
+
+    with people(new) as destination:
+        assert destination.accounts_database is not None
+        monkeypatch.setattr(destination.accounts_database, "rows", broken)
+        with pytest.raises(ConnectionFailed):
+            one(destination, CREATED, erin)
+    assert rights_of(new, "erin") == (False, False)
+    with people(new) as destination:
+        one(destination, CHANGED, erin, destination.look(erin))
+        assert destination.look(erin) == erin
+
+
+def test_a_user_whose_entry_is_written_otherwise_is_changed(new: Installation) -> None:
+    mine = People(new.tables)
+    mine.user("bob", dn="cn=bob,dc=example")
+    mine.write()
+    bob = Account("bob", full_name="Robert", directory_name="CN=Bob, DC=example")
+    with people(new) as destination:
+        one(destination, CHANGED, bob, destination.look(bob))
+        with pytest.raises(InvalidOption, match=r"is cn=bob,dc=example in the directory here, and cn=bob,dc=other at the source"):
+            one(destination, CHANGED, dataclasses.replace(bob, directory_name="cn=bob,dc=other"), destination.look(bob))
+    row = new.tables.get(ACCOUNTS, "bob")
+    assert (row["fullName"], row["ldapDN"]) == ("Robert", "cn=bob,dc=example")
+
+
+def test_a_directory_that_has_moved(make_msr: MakeMSR) -> None:
+    """Whom the destination's own directory finds is the user, and what the source's had of them is not written."""
+    source, destination = make_msr("3.1.5"), make_msr("3.1.5")
+    company = People(source.tables)
+    company.user("erin", dn="cn=erin,dc=before")
+    company.user("frank", dn="cn=frank,dc=before")
+    company.write()
+    destination.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
+    destination.msr.directory["erin"] = "cn=erin,dc=now"
+    options = sides(source, destination, parts=["accounts"], match_directory=False)
+    done = run("identity_import", options)
+    # the other one is in no directory here, and whatever there was before is not there
+    assert [row["name"] for row in done["failures"]] == ["user frank"]
+    assert "CANNOT_CREATE_USER" in str(done["failures"])
+    assert destination.tables.get(ACCOUNTS, "frank") is None
+    assert destination.tables.get(ACCOUNTS, "erin")["ldapDN"] == "cn=erin,dc=now"
+    assert rights_of(destination, "erin") == (False, True)
+    destination.msr.directory["frank"] = "cn=frank,dc=now"
+    done = run("identity_import", options)
+    assert not done.get("failed"), done["msg"]
+    assert done["totals"]["created"] == 1
+    assert not run("identity_import", options)["changed"]
+
+
+def test_a_directory_that_has_gone(make_msr: MakeMSR) -> None:
+    """The entries of the source would be those of no directory."""
+    source, destination = make_msr("3.1.5"), make_msr("3.1.5")
+    company = People(source.tables)
+    company.user("erin", dn="cn=erin,dc=before")
+    company.write()
+    done = run("identity_import", sides(source, destination, parts=["accounts"], match_directory=False))
+    assert done["failed"]
+    assert [row["name"] for row in done["refused"]] == ["user erin"]
+    assert "there is none here" in str(done["refused"])
+    with people(destination) as found:
+        # also where nobody knew beforehand
+        found.match_directory = False
+        with pytest.raises(RegistryError, match="directory"):
+            one(found, CREATED, Account("erin", directory_name="cn=erin,dc=before"))
+    assert destination.tables.get(ACCOUNTS, "erin") is None
 
 
 def test_where_users_come_from_is_known_beforehand(new: Installation) -> None:
@@ -381,6 +465,63 @@ def test_a_user_is_nobody_until_the_hash_is_written(old: Old, new: Installation,
         assert destination.lets_in("alice", company.passwords["alice"])
         assert not destination.lets_in("dave", company.passwords["dave"])
         assert destination.notes() == []
+
+
+HASH = "bcrypt$$2a$10$" + "a" * 53
+
+
+def leave_half_made(new: Installation, *users: Account) -> None:
+    """As a run leaves them that was ended before the database had what it was to get."""
+
+    def broken(*_anything: object, **_more: object) -> t.NoReturn:
+        raise ConnectionFailed("has gone.", subject="the database")
+
+    imports, new.msr.imports_accounts = new.msr.imports_accounts, False
+    with people(new) as destination, pytest.MonkeyPatch.context() as patching:
+        assert destination.accounts_database is not None
+        patching.setattr(destination.accounts_database, "update", broken)
+        problems = destination.write([Change(CREATED, user) for user in users])
+        assert all(isinstance(problem, ConnectionFailed) for problem in problems)
+    new.msr.imports_accounts = imports
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_who_is_half_made_is_not_taken_for_created_without_the_database(new: Installation, imports: bool) -> None:
+    ana, ben = Account("ana", password_hash=HASH, is_active=True), Account("ben", password_hash=HASH, is_active=True)
+    erin = Account("erin", directory_name="cn=erin", is_active=True)
+    leave_half_made(new, ana, erin)
+    new.msr.imports_accounts = imports
+    with people(new, database=False) as destination:
+        problems = destination.write([Change(CREATED, user) for user in (ana, ben)])
+        assert "half made" in str(problems[0])
+        assert "delete the user" in str(problems[0])
+        assert problems[1] is None
+        assert {("ana",), ("ben",)} & set(destination.read(["account"]).of(Account)) == {("ben",)}
+        if imports:
+            assert destination.notes() == []
+    new.tables.insert(ENZI_PROPERTIES, {"key": "config.auth", "jsonValue": {"backend": "ldap"}}, replace=True)
+    new.msr.directory["erin"] = "cn=erin"
+    with people(new, database=False) as destination, pytest.raises(InvalidOption, match="half made"):
+        one(destination, CREATED, erin)
+    with people(new) as destination:
+        # the entry here may be another one
+        destination.match_directory = False
+        with pytest.raises(InvalidOption, match="half made"):
+            one(destination, CREATED, erin)
+    assert new.tables.get(ACCOUNTS, "erin")["ldapDN"] == ""
+    assert rights_of(new, "ana") == rights_of(new, "erin") == (False, False)
+    with people(new) as destination:
+        assert create(destination, [erin]) == []
+        assert destination.look(erin) == dataclasses.replace(erin, full_name="", is_admin=False)
+
+
+def test_who_is_half_made_and_waits_for_no_hash_is_finished_without_the_database(new: Installation) -> None:
+    ana = Account("ana", password_hash=HASH, full_name="Ana", is_admin=True, is_active=True)
+    leave_half_made(new, ana)
+    with people(new, database=False) as destination:
+        one(destination, CREATED, Account("ana"))
+        assert destination.look(Account("ana")) == Account("ana", full_name="", is_admin=True, is_active=True)
+        assert any("random password" in note and "ana" in note for note in destination.notes())
 
 
 def test_a_user_whose_answer_was_lost_is_one_who_was_created(new: Installation) -> None:

@@ -92,6 +92,9 @@ class People(abc.ABC):
     built_in: t.ClassVar[frozenset[str]] = frozenset()
     #: the account that requests are made with: without it, with another password or with fewer rights, a run would end half-way
     own_account: str = ""
+    #: whether a user who comes from a directory has to be the same entry there. Without that the directory of the destination says who a
+    #: new one is, and what the source has of its own directory is never written.
+    match_directory: bool = True
 
     # -- reading
     @abc.abstractmethod

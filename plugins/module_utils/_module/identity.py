@@ -280,6 +280,7 @@ def import_people(module: AnsibleModule, sides: Sides) -> Result:
     if params["automation"] == "paused":
         pause(both.wanted)
     destination = sides.open("destination")
+    destination.match_directory = params["match_directory"]
     options = PlanOptions(
         parts=params["parts"],
         built_in=params["built_in"],

@@ -40,7 +40,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import change_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, MSR_EXCLUSIVE, people_of
 from ansible_collections.registryops.migration.plugins.module_utils._module.options import Options, fail
-from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import SYNC_FIELDS, UNFINISHED
+from ansible_collections.registryops.migration.plugins.module_utils._msr.forms import SYNC_FIELDS, UNFINISHED, half_made
 from ansible_collections.registryops.migration.plugins.module_utils._msr.rows import moment_of
 from ansible_collections.registryops.migration.plugins.module_utils._msr.single import Singles
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidOption, MigrationError
@@ -92,6 +92,8 @@ class Items:
         existing = self._look(wanted)
         if isinstance(existing, Account) and existing.full_name == UNFINISHED:
             # what a run that was ended has left half made is made once more
+            if wanted.password_hash and not self._hashes_known:
+                raise half_made(existing.title)
             existing = None
         self._check_account(wanted, existing)
         differences = _differences(wanted, existing, secrets or wanted.kind == Account.kind)

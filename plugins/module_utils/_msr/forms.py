@@ -51,6 +51,15 @@ POLICY_PATHS: t.Mapping[str, str] = {
 }
 
 
+def half_made(user: str, way_out: str = "Give the option database, or with accounts of an MKE accounts_database") -> InvalidOption:
+    """What is wrong with a user who has been created, and cannot be finished in the way of this run."""
+    return InvalidOption(
+        "has been left half made by a run that was ended, and lacks what only the database can give.",
+        subject=user,
+        hint=f"{way_out}; or delete the user, and run again.",
+    )
+
+
 def level_of(document: t.Any, what: str) -> str | None:
     """The access level of an answer in the model's words; None for none. InvalidAnswer about `what` for a word that is not known."""
     found = field(document, "accessLevel")

@@ -503,11 +503,14 @@ class MSRPeople(People):
                 subject=user.title,
                 hint="Have the user in the directory, let the destination manage its accounts by itself, or leave this one out.",
             )
-        if self._backend == "managed" and user.directory_name and self.accounts_database is None:
+        if self._backend == "managed" and user.directory_name and not (self.accounts_database is not None and self.match_directory):
+            way = "give the option database, with which the user is known as one of it"
+            if not self.match_directory:
+                way = "set match_directory to true where it is going to use that of the source"
             return InvalidOption(
                 "comes from a directory, and there is none here.",
                 subject=user.title,
-                hint="Have the destination use the directory, or give the option database, with which the user is known as one of it.",
+                hint=f"Have the destination use the directory, or {way}.",
             )
         return None
 

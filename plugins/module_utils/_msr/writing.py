@@ -33,6 +33,7 @@ from ansible_collections.registryops.migration.plugins.module_utils._msr.forms i
     account_of,
     changed_repository,
     changed_webhook,
+    half_made,
     new_repository,
     new_webhook,
     policy_document,
@@ -58,6 +59,14 @@ Problems = list[t.Optional[MigrationError]]
 
 #: the names that a note about many of them holds
 _MOST_NAMES = 20
+
+
+class _Made(t.NamedTuple):
+    """A new account that is there, in part at least: what it is to be, what it is so far, and what the database has to get for it."""
+
+    wanted: Account
+    found: Account
+    row: dict[str, t.Any]
 
 
 class Writing:
@@ -124,35 +133,42 @@ class Writing:
     def _write_accounts(self, changes: t.Sequence[Change]) -> Problems:
         problems: Problems = [None] * len(changes)
         imported = self._import(changes, problems)
+        made: dict[int, _Made] = {}
+        for position, change in enumerate(changes):
+            is_new = change.existing is None and change.state != REMOVED
+            if is_new and isinstance(change.wanted, Account) and position not in imported and problems[position] is None:
+                try:
+                    made[position] = self._create_account(change.wanted)
+                except MigrationError as error:
+                    problems[position] = error
+        # before any of them may sign in or do something
+        self._check_entries(made, problems)
         rows: dict[int, dict[str, t.Any]] = {}
         for position, change in enumerate(changes):
             if position in imported or problems[position] is not None:
                 continue
             try:
-                row = self._write_account(
-                    t.cast("Account | None", None if change.state == REMOVED else change.wanted), t.cast("Account | None", change.existing)
-                )
+                if position in made:
+                    wanted, found, row = made[position]
+                    row = {**row, **self._change_account(wanted, found)}
+                elif change.state == REMOVED:
+                    row = self._remove_account(t.cast("Account", change.existing))
+                else:
+                    row = self._change_account(t.cast("Account", change.wanted), t.cast("Account", change.existing))
             except MigrationError as error:
                 problems[position] = error
             else:
                 if row:
                     rows[position] = row
         self._set_secrets({position: (changes[position].item.key[0], row) for position, row in rows.items()}, problems)
-        self._check_entries(changes, problems)
         return problems
 
-    def _check_entries(self, changes: t.Sequence[Change], problems: Problems) -> None:
+    def _check_entries(self, made: t.Mapping[int, _Made], problems: Problems) -> None:
         """A directory is looked into by name: whether the user who came from there is the wanted one, the database tells."""
         database = self._people.accounts_database
-        new = {
-            position: change.wanted
-            for position, change in enumerate(changes)
-            if change.existing is None
-            and isinstance(change.wanted, Account)
-            and change.wanted.directory_name
-            and problems[position] is None
-        }
-        if database is None or not new:
+        # who gets the entry from the database has it from the source
+        new = {position: one.wanted for position, one in made.items() if one.wanted.directory_name and "ldapDN" not in one.row}
+        if database is None or not new or not self._people.match_directory:
             return
         try:
             known = secrets_of(database.rows(*ACCOUNTS, fields=ACCOUNT_FIELDS))
@@ -162,11 +178,8 @@ class Writing:
         for position, wanted in new.items():
             found = known.get(wanted.name, AccountSecrets()).directory_name
             if not same_entry(found, wanted.directory_name):
-                problems[position] = InvalidOption(
-                    f"is {found or 'no user'} in the directory here, and {wanted.directory_name} at the source.",
-                    subject=wanted.title,
-                    hint="The account has been created. Delete it, or leave it, and rename or leave out the one of the source.",
-                )
+                hint = "Rename or leave out the one of the source, or set match_directory to false if the directory has moved."
+                problems[position] = _somebody_else(wanted, found, f"{hint} The account here stays, inactive if it has just been created.")
 
     def _import(self, changes: t.Sequence[Change], problems: Problems) -> set[int]:
         """Create users with the hashes of their passwords where only the API can do that; the positions of those that are done."""
@@ -185,8 +198,7 @@ class Writing:
         if not new:
             return set()
         try:
-            done = self._import_these(list(new.values()))
-            return set(new) if done else set()
+            found = self._import_these(list(new.values()))
         except RegistryError as error:
             if has_database:
                 # there is another way, and what cannot be is told there
@@ -194,9 +206,16 @@ class Writing:
             if len(new) == 1:
                 problems[next(iter(new))] = error
                 return set()
+        else:
+            for position, problem in zip(new, found or ()):
+                problems[position] = problem
+            return set() if found is None else set(new)
         for position, account in new.items():
             # one of them is what the server does not like: it is found by asking for each
-            problems[position] = _problem(self._import_these, [account])
+            try:
+                problems[position] = (self._import_these([account]) or [None])[0]
+            except MigrationError as error:
+                problems[position] = error
         return set(new)
 
     def can_import(self) -> bool:
@@ -214,8 +233,8 @@ class Writing:
         what = f"{len(documents)} users"
         return self._accounts.ask("POST", "/admin/importAccounts", None, {"accounts": documents}, what=what, absent=(NO_HANDLER,))
 
-    def _import_these(self, accounts: t.Sequence[Account]) -> bool:
-        """False where the server does not have such a thing."""
+    def _import_these(self, accounts: t.Sequence[Account]) -> Problems | None:
+        """What is wrong with each; None where they have to be created in another way."""
         documents = [
             {
                 "name": account.name,
@@ -232,31 +251,32 @@ class Writing:
         except RegistryError as error:
             # those that were there are named, the others are there now: an answer that was lost has the same effect
             if "ACCOUNTS_EXIST" in error.codes:
-                # of those that were there the database can tell whether they are right
-                return self._people.accounts_database is None
+                # of those that were there the database can tell whether they are right; without it, whether they are finished is seen
+                database = self._people.accounts_database
+                return [_problem(self._check_imported, account) for account in accounts] if database is None else None
             if error.status != 404:
                 raise
             reply = None
         self._imports = reply is not None
-        return self._imports
+        return [None] * len(accounts) if self._imports else None
 
-    def _write_account(self, wanted: Account | None, existing: Account | None) -> dict[str, t.Any]:
+    def _check_imported(self, wanted: Account) -> None:
+        """A user who may have been there before the import: nothing but the database gives a hash to one whom a run has left half made."""
+        if _there(wanted, self._people.account(wanted.name)).full_name == UNFINISHED:
+            raise half_made(wanted.title)
+
+    def _remove_account(self, existing: Account) -> dict[str, t.Any]:
+        """Remove an account; nothing is left for the database."""
+        self._accounts.ask("DELETE", in_path("accounts", existing.name), what=existing.title, absent=("NO_SUCH_",))
+        self._people.forget(existing.name)
+        return {}
+
+    def _change_account(self, wanted: Account, existing: Account) -> dict[str, t.Any]:
         """Write what the API takes, and return what is left for the database."""
-        if wanted is None:
-            if existing is not None:
-                self._accounts.ask("DELETE", in_path("accounts", existing.name), what=existing.title, absent=("NO_SUCH_",))
-                self._people.forget(existing.name)
-            return {}
-        if wanted.directory_name and existing is not None and existing.directory_name not in (None, "", wanted.directory_name):
-            raise InvalidOption(
-                f"is {existing.directory_name} in the directory here, and {wanted.directory_name} at the source.",
-                subject=wanted.title,
-                hint="Rename one of the accounts, or leave it out.",
-            )
         row: dict[str, t.Any] = {}
-        if existing is None:
-            existing, row = self._create_account(wanted)
-        elif wanted.directory_name and existing.directory_name == "":
+        if wanted.directory_name and existing.directory_name and not same_entry(existing.directory_name, wanted.directory_name):
+            raise _somebody_else(wanted, existing.directory_name, "Rename one of the accounts, or leave it out.")
+        if wanted.directory_name and existing.directory_name == "":
             row["ldapDN"] = wanted.directory_name
         fields = (("full_name", "fullName"), ("is_active", "isActive"), ("is_admin", "isAdmin"))
         document = {
@@ -272,15 +292,19 @@ class Writing:
             row["passwordHash"] = wanted.password_hash
         return row
 
-    def _create_account(self, wanted: Account) -> tuple[Account, dict[str, t.Any]]:
-        """Create an account, and return it with what the database has to get for it.
+    def _create_account(self, wanted: Account) -> _Made:
+        """Create an account.
 
         Whoever gets something from the database is inactive until then, and not taken for there by `MSRPeople.read`: a run that is ended
-        in between leaves nobody who could be taken for finished.
+        in between leaves nobody who could be taken for finished. Whoever comes from a directory, and has to be a certain entry of it, is
+        inactive until that has been looked at, for a directory is looked into by name.
         """
         has_database = self._people.accounts_database is not None
         is_local = not wanted.is_organization and not wanted.directory_name
-        finished = {"fullName": wanted.full_name or "", "isActive": wanted.is_active is not False}
+        # otherwise the directory that is here has the last word: the name of an entry in that of the source is never written
+        writes_entries = has_database and self._people.match_directory
+        is_active = wanted.is_active is not False
+        finished = {"fullName": wanted.full_name or "", "isActive": is_active}
         made: list[Account] = []
 
         def is_there() -> bool:
@@ -305,22 +329,32 @@ class Writing:
             local.update(fullName=UNFINISHED, isActive=False)
         if wanted.is_organization:
             create({"isOrg": True})
-        # without a directory to look into, the database can still have the user known as one of it
-        elif is_local or not create({"searchLDAP": True}, *(["CANNOT_CREATE_USER"] if has_database else [])):
+        elif is_local:
             create(local)
-        found = made[0] if made else self._people.account(wanted.name)
-        unfinished = found is not None and found.full_name == UNFINISHED
+        else:
+            looked_up = {"searchLDAP": True, "isActive": is_active and not writes_entries}
+            # without a directory to look into, the database can still have the user known as one of it; who is there need not be created
+            if not create(looked_up, *(["CANNOT_CREATE_USER"] if writes_entries else [])) and writes_entries and not is_there():
+                create(local)
+            wanted = dataclasses.replace(wanted, is_active=is_active)
+        found = _there(wanted, made[0] if made else self._people.account(wanted.name))
+        unfinished = found.full_name == UNFINISHED
+        if unfinished and not has_database and (wanted.password_hash or wanted.directory_name):
+            raise half_made(wanted.title)
+        if unfinished and wanted.directory_name and not writes_entries:
+            raise half_made(wanted.title, "Set match_directory to true where the directory is that of the source")
         if is_local and (made or unfinished) and not (has_database and wanted.password_hash):
             with self._lock:
                 self._without_password.append(wanted.name)
-        if found is None:
-            raise InvalidOption("has been created, and is not there.", subject=wanted.title, hint="Look at the server's log.")
-        if found.is_organization != wanted.is_organization:
-            raise InvalidOption(f"is taken: there is {found.title}.", subject=wanted.title, hint="Rename one of the two, or leave it out.")
-        if not unfinished or not has_database:
-            return found, {}
-        row: dict[str, t.Any] = {**finished, **({"ldapDN": wanted.directory_name, "passwordHash": ""} if wanted.directory_name else {})}
-        return dataclasses.replace(found, full_name=wanted.full_name, is_active=wanted.is_active), row
+        if not unfinished:
+            return _Made(wanted, found, {})
+        row: dict[str, t.Any] = {}
+        if has_database:
+            row = {**finished, **({"ldapDN": wanted.directory_name, "passwordHash": ""} if wanted.directory_name else {})}
+        else:
+            # there is nothing that the user would have to wait for
+            self._accounts.ask("PATCH", in_path("accounts", wanted.name), None, finished, what=wanted.title)
+        return _Made(wanted, dataclasses.replace(found, full_name=wanted.full_name, is_active=wanted.is_active), row)
 
     def _set_secrets(self, rows: t.Mapping[int, tuple[str, dict[str, t.Any]]], problems: Problems) -> None:
         database = self._people.accounts_database
@@ -517,6 +551,21 @@ class Writing:
         if found is None or not found.identifier:
             raise InvalidOption("is not there.", subject=item.title, hint="It has gone since it was looked at: run again.")
         return found.identifier
+
+
+def _there(wanted: Account, found: Account | None) -> Account:
+    """What is there under the name of a new account; InvalidOption where that is nothing, or of the other kind."""
+    if found is None:
+        raise InvalidOption("has been created, and is not there.", subject=wanted.title, hint="Look at the server's log.")
+    if found.is_organization != wanted.is_organization:
+        raise InvalidOption(f"is taken: there is {found.title}.", subject=wanted.title, hint="Rename one of the two, or leave it out.")
+    return found
+
+
+def _somebody_else(wanted: Account, entry: str, hint: str) -> InvalidOption:
+    return InvalidOption(
+        f"is {entry or 'no user'} in the directory here, and {wanted.directory_name} at the source.", subject=wanted.title, hint=hint
+    )
 
 
 def _problem(write: t.Callable[..., t.Any], *items: t.Any) -> MigrationError | None:
