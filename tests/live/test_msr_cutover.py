@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 import pytest
@@ -19,6 +20,8 @@ from estate.push import push
 from runs.msr import MSRControl, reach
 
 if t.TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import MakeMSR
     from estate.msr.double import Installation
     from runs.control import Played
@@ -187,6 +190,29 @@ def test_webhooks_and_policies_rest_until_the_decision_is_go(way: Way) -> None:
     assert "not all of them act yet" in way.undone.output
     assert acting(way.destination) == way.acts_at_source
     assert "Webhooks and policies: as at the source." in way.go.output
+
+
+def test_the_summary_says_whether_webhooks_and_policies_act(tmp_path: Path) -> None:
+    moved: dict[str, t.Any] = {"counts": {}, "refused": []}
+    refused = {"counts": {}, "refused": [{"name": "repository green/app"}]}
+    cases: list[tuple[dict[str, t.Any], str]] = [
+        ({"__msr_activation": "done", "report_result": {"verified": True}}, "as at the source."),
+        # the proof after that has failed
+        ({"__msr_activation": "done"}, "they act already, as at the source."),
+        ({"__msr_activation": "begun"}, "some of them may act already, for making them act has failed."),
+        ({}, "as they were, for this run has not come to them."),
+        # nothing is written where the destination refuses something
+        ({"msr_repositories_result": refused}, "as they were, for this run has not come to them."),
+        ({"msr_repositories_result": refused, "msr_on_refusal": "skip"}, "not all of them act yet."),
+        ({"msr_repositories_result": moved}, "not all of them act yet."),
+        ({"msr_repositories_result": moved, "msr_automation": "paused"}, "at rest, as msr_automation asks."),
+        ({"msr_repositories_result": moved, "msr_automation": "active"}, "as at the source, where they have been moved."),
+    ]
+    host = {"__msr_host": {"reasons": [], "equal": 1, "checked": 1}}
+    control = MSRControl(tmp_path, {"url": "old.example.com"}, {"url": "new.example.com"}, (), {"worker": host})
+    noted = {"__msr_automation_moved": "{{ __msr_automation_moved_now }}"}
+    said = control.cutover_summaries([{**noted, **known} for known, _says in cases])
+    assert re.findall(r"Webhooks and policies: ([^\"]*)\"", said.output) == [says for _known, says in cases]
 
 
 def test_a_failure_is_a_failure(way: Way) -> None:
