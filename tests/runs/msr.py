@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import typing as t
 
 from estate.msr.double import ADMINISTRATOR, ADMINISTRATORS_PASSWORD, Installation
@@ -15,8 +16,8 @@ from estate.ports import LOOPBACK
 
 from ansible_collections.registryops.migration.plugins.module_utils._module.msr import MSR, people_of
 from ansible_collections.registryops.migration.plugins.module_utils._msr.people import MSRPeople
-from runs.control import Control
-from runs.modules import Options, run_module
+from runs.control import Control, Played
+from runs.modules import COLLECTIONS, Options, run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +109,19 @@ class MSRControl(Control):
         self.variables.update(msr_source=source, msr_destination=destination)
         self.write("group_vars/all/registries.yml", self.variables)
         self._passwords += list(secrets)
+
+    def cutover_summaries(self, known: t.Iterable[t.Mapping[str, t.Any]]) -> Played:
+        """What the cut-over would say at its end where its tasks have left these variables, one after the other."""
+        playbooks = COLLECTIONS / "ansible_collections" / "registryops" / "migration" / "playbooks"
+        tasks = [{"ansible.builtin.debug": {"msg": "{{ __msr_cutover_summary }}"}, "vars": dict(one)} for one in known]
+        play = {
+            "hosts": "all",
+            "gather_facts": False,
+            "vars_files": [str(playbooks / "vars" / name) for name in ("migration.yml", "msr.yml")],
+            "tasks": tasks,
+        }
+        path = self.folder / "summaries.yml"
+        path.write_text(json.dumps([play]), encoding="utf-8")
+        played = self.command("ansible-playbook", str(path), "-i", "inventory")
+        assert played.status == 0, played.output
+        return played
