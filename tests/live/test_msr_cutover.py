@@ -52,6 +52,7 @@ class Way:
     acts_at_source: dict[str, bool]
     acts_after_no_go: dict[str, bool]
     misspelt: Played
+    misspelt_plan: Played
     limited: Played
     by_file: Played
     pushed_before_it_began: bool
@@ -62,6 +63,7 @@ class Way:
     pushed_after_undone: bool
     shares: dict[str, set[str]]
     tokens_before_go: set[str]
+    plan: Played
     go: Played
     control: MSRControl
 
@@ -99,6 +101,7 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
     part = control.play("migrate_msr", "--tags", "accounts,orgs,repos,tags", msr_selection=chosen, msr_surplus="remove")
     after_part = names_of(destination)
     misspelt = control.play("cutover", expect=2, msr_on_refusall="skip")
+    misspelt_plan = control.play("cutover", "--check", expect=2, msr_on_refusall="skip")
     limited = control.play("cutover", "--limit", "worker1", expect=2)
     by_file = control.play("cutover", expect=2, msr_people_file=str(a_part(control)), msr_surplus="remove")
     pushed_before_it_began = can_push(source)
@@ -112,6 +115,7 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
     mend(source)
     add(source, held, "late")
     tokens_before_go = tokens_of(destination)
+    plan = control.play("cutover", "--check", "--diff")
     go = control.play("cutover", msr_surplus="remove", msr_token_limit=1)
     return Way(
         source=source,
@@ -123,6 +127,7 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
         acts_at_source=acts_at_source,
         acts_after_no_go=acts_after_no_go,
         misspelt=misspelt,
+        misspelt_plan=misspelt_plan,
         limited=limited,
         by_file=by_file,
         pushed_before_it_began=pushed_before_it_began,
@@ -133,6 +138,7 @@ def way(make_shared_msr: MakeMSR, tmp_path_factory: pytest.TempPathFactory) -> W
         pushed_after_undone=pushed_after_undone,
         shares=shares,
         tokens_before_go=tokens_before_go,
+        plan=plan,
         go=go,
         control=control,
     )
@@ -242,7 +248,7 @@ def test_the_summary_says_whether_webhooks_and_policies_act(tmp_path: Path) -> N
         ({"msr_repositories_result": moved, "msr_automation": "paused"}, "at rest, as msr_automation asks."),
         ({"msr_repositories_result": moved, "msr_automation": "active"}, "as at the source, where they have been moved."),
     ]
-    host = {"__msr_host": {"reasons": [], "equal": 1, "checked": 1}}
+    host = {"__msr_host": {"problems": [], "reasons": [], "equal": 1, "checked": 1}}
     control = MSRControl(tmp_path, {"url": "old.example.com"}, {"url": "new.example.com"}, (), {"worker": host})
     noted = {"__msr_automation_moved": "{{ __msr_automation_moved_now }}"}
     said = control.cutover_summaries([{**noted, **known} for known, _says in cases])
@@ -264,6 +270,14 @@ def test_a_wrong_name_is_found_while_people_can_still_push(way: Way) -> None:
     assert "msr_on_refusall" in way.misspelt.output
     assert "NO-GO." in way.misspelt.output
     assert way.pushed_before_it_began
+
+
+def test_a_plan_tells_what_would_be_in_the_way(way: Way) -> None:
+    assert "It would be no-go: " in way.misspelt_plan.output
+    assert "msr_on_refusall" in way.misspelt_plan.output.partition("A plan: nothing was done.")[2]
+    assert "would be no-go" not in way.plan.output
+    assert re.search(r"^ *\+ late\b", way.plan.output, re.MULTILINE)
+    assert "GO: everything" not in way.plan.output
 
 
 def test_a_part_of_the_workers_cannot_decide(way: Way) -> None:
