@@ -23,10 +23,11 @@ from ansible_collections.registryops.migration.plugins.module_utils._copying.blo
 from ansible_collections.registryops.migration.plugins.module_utils._copying.images import check_nesting, chosen_children, wanted_form
 from ansible_collections.registryops.migration.plugins.module_utils._copying.ledger import Ledger, TagRow
 from ansible_collections.registryops.migration.plugins.module_utils._copying.plan import MOVING, PlanRow
-from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import add_to_fallback, fallback_index
+from ansible_collections.registryops.migration.plugins.module_utils._copying.referrers import fallback_index, with_referrer
 from ansible_collections.registryops.migration.plugins.module_utils._copying.rules import Policy
 from ansible_collections.registryops.migration.plugins.module_utils._copying.scheduler import Scheduler, threads
 from ansible_collections.registryops.migration.plugins.module_utils._oci.client import PutManifest
+from ansible_collections.registryops.migration.plugins.module_utils._oci.digest import fallback_tag
 from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
     AuthenticationFailed,
     ManifestBlobUnknown,
@@ -501,7 +502,9 @@ class Engine:
                 subject_lock = self._subject_locks[f"{row.repository}@{subject.digest}"]
             with subject_lock:
                 existing = fallback_index(self._destination, row.repository, subject.digest, writing=True)
-                add_to_fallback(self._destination, row.repository, manifest, existing)
+                index = with_referrer(existing, manifest)
+                if index is not None:
+                    self._place(job.repository, index, [fallback_tag(subject.digest)])
 
     def _place(self, repository: _Repository, manifest: Manifest, tags: t.Sequence[str]) -> PutManifest:
         """Put a manifest while none that it names is being put, nor one that names it.

@@ -48,13 +48,13 @@ def fallback_index(store: Store, repository: str, digest: str, writing: bool = F
     return None
 
 
-def add_to_fallback(destination: Store, repository: str, referrer: Manifest, existing: Manifest | None) -> None:
-    """Add a referrer to the index under its subject's fall-back tag; nothing is done if it is in there already.
+def with_referrer(existing: Manifest | None, referrer: Manifest) -> Manifest | None:
+    """The index for its subject's fall-back tag with a referrer in it; None where it is in there already, or refers to nothing.
 
     What the index holds stays as it is, so that other clients' entries survive. One writer per subject at a time.
     """
     if referrer.subject is None or (existing and any(child.digest == referrer.digest for child in existing.children)):
-        return
+        return None
     index: dict[str, t.Any] = json.loads(existing.data) if existing else {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     described = referrer.descriptor()
     entry: dict[str, t.Any] = {"mediaType": described.media_type, "digest": described.digest, "size": described.size}
@@ -63,5 +63,4 @@ def add_to_fallback(destination: Store, repository: str, referrer: Manifest, exi
     if described.annotations:
         entry["annotations"] = dict(described.annotations)
     index["manifests"].append(entry)
-    data = json.dumps(index, separators=(",", ":")).encode()
-    destination.put_manifest(repository, parse_manifest(data, OCI_INDEX), [fallback_tag(referrer.subject.digest)])
+    return parse_manifest(json.dumps(index, separators=(",", ":")).encode(), OCI_INDEX)

@@ -119,6 +119,8 @@ class _Planner:
         self._options = options
         #: what is not going to be there, and why; by kind and key
         self._refused: dict[tuple[str, Key], MigrationError] = {}
+        #: accounts of the destination that are somebody else's than those of the source with their names
+        self._others: dict[Key, MigrationError] = {}
         self._collisions = _case_collisions(wanted, existing)
 
     def changes(self, surplus: t.Iterable[Item]) -> list[Change]:
@@ -145,7 +147,7 @@ class _Planner:
         if isinstance(item, Account) and isinstance(existing, Account):
             problem = self._obstacle(self._as_it_may_be(item, existing), existing)
             if problem is not None:
-                self._refused[item.kind, item.key] = problem
+                self._refused[item.kind, item.key] = self._others[item.key] = problem
 
     def _change(self, item: Item) -> Change:
         existing = self._existing.like(item)
@@ -153,12 +155,15 @@ class _Planner:
             item = self._as_it_may_be(item, existing)
         change = change_of(item, existing, hashes_known="password_hash" not in self._existing.unread)
         if change.state == UNCHANGED:
-            # one that looks the same is still that of another account, and no place for images
-            problem = self._refused_need(item) if isinstance(item, Repository) else None
-            return change if problem is None else Change(REFUSED, item, existing, {}, problem)
+            if isinstance(item, Repository) and (item.namespace,) in self._others:
+                # one that looks the same is still that of another account, and no place for images
+                return Change(REFUSED, item, existing, {}, self._refused_need(item))
+            return change
         # what is not taken along anyway does not have to be possible
         protection = self._built_in_protection(item, change)
         problem = self._obstacle(item, existing) if protection is None else None
+        if problem is not None and isinstance(item, Account) and existing is not None:
+            self._others[item.key] = problem
         if protection is None and problem is None:
             protection = self._protection(item, existing, change)
         if protection is not None:
@@ -168,7 +173,8 @@ class _Planner:
 
     def _as_it_may_be(self, item: Account, existing: Account) -> Account:
         """An account that is there already, without what is not to be changed of it."""
-        if self._options.passwords == "keep":
+        if self._options.passwords == "keep" or part_of(item) not in self._options.parts:
+            # whoever brings it decides about that
             item = dataclasses.replace(item, password_hash="")
         return as_here(item, existing, self._options.match_directory, self._options.same)
 
@@ -215,6 +221,9 @@ class _Planner:
     def _built_in_protection(self, item: Item, change: Change) -> MigrationError | None:
         """Why something that belongs to an account is left as the destination has it."""
         if isinstance(item, Account) or not change.is_due or not any(map(self._is_kept, rights_of(item))):
+            return None
+        if isinstance(item, Token) and item.owner == self._people.own_account:
+            # kept in any case, for another reason
             return None
         return ItemRefused(
             "belongs to an account that every installation has, and is not taken along.",
@@ -349,6 +358,13 @@ def _another(item: Account, existing: Account, known: bool) -> MigrationError | 
             hint="If they are two people, give one another name with rename; if the directory has moved, set match_directory to false.",
         )
     # None is not known
+    if not known and item.directory_name and existing.directory_name is None and item.is_active and existing.is_active is False:
+        # a run that found the entry of a stranger leaves it inactive
+        return ItemRefused(
+            "is inactive at the destination, and nobody can tell whether it is the same entry of the directory.",
+            subject=item.title,
+            hint=f"Give the way to the destination's database; or say that it is the same with rename: {{{item.name}: {item.name}}}.",
+        )
     if not known and "" in (item.directory_name, existing.directory_name) and (item.directory_name or existing.directory_name):
         here, there = ("the destination", "the source") if existing.directory_name else ("the source", "the destination")
         one = f"{{{item.name}: {item.name}}}"

@@ -26,11 +26,16 @@ from ansible_collections.registryops.migration.plugins.module_utils._identity.mo
     Token,
 )
 from ansible_collections.registryops.migration.plugins.module_utils._identity.planning import needs
-from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import InvalidName, MigrationError, RegistryError
+from ansible_collections.registryops.migration.plugins.module_utils._oci.errors import (
+    InvalidName,
+    ItemRefused,
+    MigrationError,
+    RegistryError,
+)
 
 
 class MemoryPeople(People):
-    """An installation that takes no name with a space, and as many items at once as `batches` says."""
+    """An installation that takes no name with a space, no hash but its own, and as many items at once as `batches` says."""
 
     product = "memory"
     built_in = frozenset({"admin"})
@@ -60,6 +65,8 @@ class MemoryPeople(People):
     def refusal(self, item: Item) -> MigrationError | None:
         if isinstance(item, Account) and " " in item.name:
             return InvalidName("has a space.", subject=item.title, hint="Rename it.")
+        if isinstance(item, Account) and (item.password_hash or "memory$").partition("$")[0] != "memory":
+            return ItemRefused("has a hash of an unknown form.", subject=item.title, hint="Leave it out.")
         return None
 
     def batch(self, kind: str) -> int:

@@ -413,6 +413,34 @@ def test_somebody_else_of_the_same_name_gets_nothing_by_any_part(here: Account, 
     assert by_key(people.estate) == before
 
 
+def test_one_who_is_refused_for_something_else_is_still_the_same() -> None:
+    """A password of an unknown form is no reason to leave the images behind of a user whom the destination has."""
+    wanted = [user("bob", password_hash="unknown$x"), Repository("bob", "app"), organization("o"), Membership("o", "bob")]
+    people = MemoryPeople(user("bob"), Repository("bob", "app"))
+    assert of_state(planned(people, *wanted), "unchanged") == ["repository bob/app"]
+    for coming in ((), ("accounts",)):
+        changes = planned(people, *wanted, parts=["organizations", "repositories"], coming=coming)
+        assert not of_state(changes, "refused")
+
+
+def test_one_who_was_left_inactive_is_not_made_active_by_a_name_alone() -> None:
+    wanted = [user("bob", directory_name="uid=bob,dc=x", is_admin=True), organization("o"), Membership("o", "bob")]
+    people = MemoryPeople(user("bob", directory_name=None, is_active=False), organization("o"))
+    changes = planned(people, *wanted)
+    assert of_state(changes, "refused") == ["user bob", "member bob of o"]
+    assert "nobody can tell" in str(changes[0].problem)
+    for known in ({"same": {"bob"}}, {"match_directory": False}):
+        assert not of_state(planned(people, *wanted, **known), "refused")
+
+
+def test_tokens_of_the_own_account_are_told_why_they_stay() -> None:
+    people = MemoryPeople(ADMIN)
+    people.own_account = "admin"
+    (change,) = [one for one in planned(people, ADMIN, Token("admin", "hash of r1")) if one.item.kind == "token"]
+    assert change.state == "kept"
+    assert "signed in to with" in str(change.problem)
+
+
 def test_what_is_not_taken_along_does_not_have_to_be_possible_in_any_part() -> None:
     theirs = [organization("base"), Team("base", "ops"), Repository("base", "app"), Grant("base", "ops", "base", "app", "read")]
     people = WithOrganization(ADMIN, organization("base"), Repository("base", "app"))
