@@ -24,7 +24,9 @@ import typing as t
 
 #: what a program may write beside text; anything else is an error of the program, or of this list
 _SEQUENCE = re.compile(r"\x1b(?:([78DM])|\[([0-9;?]*)([A-Za-z]))")
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*)?\Z")
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;?]*\r?)?\Z")
+#: a sequence that ends where another one begins, as Ansible's questions write them; a terminal returns the carriage all the same
+_CANCELLED = re.compile(r"\x1b\[[0-9;?]*(\r?)(?=\x1b)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Screen:
 
     def feed(self, data: bytes) -> None:
         """Take what a program has written."""
-        text = self._rest + self._decoder.decode(data)
+        text = _CANCELLED.sub(r"\1", self._rest + self._decoder.decode(data))
         unfinished = _UNFINISHED.search(text)
         self._rest = text[unfinished.start() :] if unfinished else ""
         text = text[: unfinished.start()] if unfinished else text
@@ -207,6 +209,19 @@ class Terminal:
     def type(self, text: str) -> None:
         """Press keys; `\\x03` is Ctrl-C."""
         os.write(self._descriptor, text.encode())
+
+    @property
+    def listens(self) -> bool:
+        """Whether the program reads key by key, as one does that asks something."""
+        return not termios.tcgetattr(self._descriptor)[3] & termios.ICANON
+
+    def wait_while(self, listening: bool, seconds: float) -> bool:
+        """Wait for the program to listen, or to listen no more; whether it came to that."""
+        deadline = time.monotonic() + seconds
+        while self.listens is listening:
+            if time.monotonic() >= deadline or not self._read():
+                return False
+        return True
 
     def wait_for(self, pattern: str, seconds: float = 60.0) -> str:
         """Wait until a line of the screen matches; returns it."""
