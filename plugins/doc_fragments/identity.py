@@ -86,6 +86,8 @@ options:
       - Users of a directory (LDAP) who have the same entry there on both sides are one, whatever their names are. Users with the same
         name and different entries are two, and refused. So is one with the same name who comes from a directory on one side only, unless
         O(rename) names the account.
+      - Without the database of the destination's accounts nobody can see its entries. A user of a directory who is inactive there, and
+        active at the source, is refused then, unless O(rename) names the account.
       - With V(false) names alone count, for a directory that has moved. A new user of a directory is then whom the destination's own
         directory finds by that name. Entries of the source's directory are not written, so one whom it does not find is not created.
     type: bool
